@@ -1,0 +1,5 @@
+"""`Message`: one request to run a task."""
+
+from ltq_core.message import Message
+
+__all__ = ["Message"]

@@ -1,0 +1,5 @@
+"""`Scheduler`: cron lines to messages."""
+
+from ltq_core.scheduler import Schedule, Scheduler
+
+__all__ = ["Schedule", "Scheduler"]

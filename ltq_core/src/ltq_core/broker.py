@@ -1,0 +1,319 @@
+"""The `Broker` contract: what stores queues and leases messages."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from abc import ABC, abstractmethod
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ltq_core.errors import LeaseLostError
+from ltq_core.lifeline import PerLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ltq_core.message import Message
+
+DEFAULT_URL = "redis://localhost:6379"
+
+_override: str | None = None
+
+
+def override_broker_url(url: str | None) -> None:
+    """Let *url* stand in for every other one in this process (``--broker-url``)."""
+    global _override  # noqa: PLW0603 (one setting of the whole process)
+    _override = url
+
+
+def broker_url_of(declared: str | None) -> str:
+    """The URL that counts: the process's, *declared*, ``LTQ_BROKER_URL``, the default."""
+    return _override or declared or os.environ.get("LTQ_BROKER_URL") or DEFAULT_URL
+
+
+class Broker(ABC):
+    """Stores queues of messages and leases them to workers, at least once.
+
+    A third party writes the seven abstract methods; the others have defaults built
+    from them, to be replaced where the store can do better. A queue is named like
+    its task and comes into being with its first message.
+
+    What every broker promises: a message handed out and not settled comes back after
+    its lease ends; the lease of a living worker does not end while it runs; a settled
+    message never comes back; a worker that lost its lease can no longer settle,
+    requeue or duplicate the message. `ltq_core.testing.BrokerConformance` proves it.
+
+    Concurrency:
+        Every method is safe from several tasks, threads and event loops.
+    """
+
+    durable: ClassVar[bool] = False
+    """Whether messages outlive the processes that use the broker."""
+
+    shared: ClassVar[bool] = False
+    """Whether several processes can meet at the same queues."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # The default consume_many may hold leased messages that no caller has seen
+        # yet. Whoever writes a broker need not know: its close gives them back first.
+        super().__init_subclass__(**kwargs)
+        if "close" in cls.__dict__:
+            cls.close = _giving_back(cls.close)  # type: ignore[method-assign]
+
+    @staticmethod
+    def from_url(url: str) -> Broker:
+        """The broker that *url* names, through the installed plugin of its scheme.
+
+        Nothing is connected yet.
+
+        Raises:
+            UnknownSchemeError: No usable plugin offers the scheme; says what would.
+            PluginError: The plugin is broken, or two plugins claim the scheme.
+            ConfigurationError: The URL or one of its options makes no sense.
+        """
+        from ltq_core.plugins import broker_from_url
+
+        return broker_from_url(url)
+
+    @abstractmethod
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        """Store *message* in the queue ``message.task_name``, due after *delay* seconds.
+
+        Messages due at one time keep the order in which they were published. A
+        message that still waits, published again, stays one message.
+
+        Args:
+            message: The message to store, as it is now.
+            delay: Seconds on the store's clock until it may be consumed.
+
+        Raises:
+            EncodeError: It cannot be stored; nothing was.
+            BrokerUnavailableError: The store did not answer or refused: whether the
+                message was stored is unknown, and publishing it again is safe.
+
+        Cancellation:
+            The message may or may not have been stored.
+        """
+
+    @abstractmethod
+    async def consume(self, queue: str) -> Message:
+        """Wait for the next due message of *queue* and lease it.
+
+        The earliest due time goes first. The message carries a `Delivery`. Stored
+        bytes that are no message are never handed out and never stop a consumer.
+
+        Raises:
+            BrokerUnavailableError: The store did not answer; nothing was leased, or
+                what was leased comes back.
+
+        Cancellation:
+            Loses nothing: a message leased but not returned is given back, or handed
+            out by the next call.
+        """
+
+    @abstractmethod
+    async def ack(self, message: Message) -> None:
+        """Settle *message* as done: it never comes back.
+
+        Identity is the delivery's receipt: a changed ``ctx`` does not matter.
+
+        Args:
+            message: One that this broker handed out and nobody settled yet.
+
+        Raises:
+            LeaseLostError: The lease ended earlier; nothing was changed.
+            BrokerUnavailableError: The store did not answer; calling again is safe.
+
+        Cancellation:
+            The call may or may not have taken effect.
+        """
+
+    @abstractmethod
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        """Give up the lease on *message* without success, in one atomic step.
+
+        The message is stored as it now is (its ``ctx`` may have changed). With
+        *delay* 0 it stands again at its old place.
+
+        Args:
+            message: One that this broker handed out and nobody settled yet.
+            delay: Seconds before it may be consumed again.
+            drop: Remove it for good; *delay* is then ignored.
+
+        Raises:
+            LeaseLostError: The lease ended earlier; nothing was changed.
+            EncodeError: It cannot be stored as it now is; the lease stays.
+            BrokerUnavailableError: The store did not answer; the lease stays, and
+                redelivery follows when it ends.
+
+        Cancellation:
+            The call may or may not have taken effect.
+        """
+
+    @abstractmethod
+    async def size(self, queue: str) -> int:
+        """How many messages wait in *queue*: due and delayed, not in flight.
+
+        Raises:
+            BrokerUnavailableError: The store did not answer.
+        """
+
+    @abstractmethod
+    async def clear(self, queue: str) -> None:
+        """Remove every waiting message of *queue*; what is in flight stays leased.
+
+        Raises:
+            BrokerUnavailableError: The store did not answer.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections and leases; what is still leased is given back.
+
+        Closing twice is harmless, and a later call opens the broker again.
+        """
+
+    async def release(self) -> None:
+        """Give back what is leased but was not returned by `consume_many` yet.
+
+        The worker calls it when it stops claiming, so that nothing stands idle while
+        it finishes its runs.
+
+        Raises:
+            BrokerUnavailableError: The store did not answer; redelivery follows.
+        """
+        if "_ltq_prefetch" in self.__dict__:
+            await _prefetch(self).get().give_back()
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        """Store *messages* in their order; see `publish`.
+
+        Raises:
+            EncodeError: One cannot be stored.
+            BrokerUnavailableError: Some may have been stored; publishing all again
+                is safe.
+
+        Cancellation:
+            Some may have been stored.
+        """
+        for message in messages:
+            await self.publish(message, delay)
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        """Settle *acks*, then wait for 1 to *limit* due messages across *queues*.
+
+        What the worker calls. One caller per event loop at a time. The default waits
+        on one `consume` a queue; a message beyond *limit* stays leased and is
+        returned first next time, and `close` gives it back.
+
+        Args:
+            queues: The queues to wait on; each gets its share.
+            limit: The most messages to return, at least 1.
+            acks: Messages to settle first, whose runs succeeded. One whose lease was
+                lost has ``delivery.lease_lost`` set afterwards.
+
+        Raises:
+            BrokerUnavailableError: The store did not answer: *acks* may not have been
+                settled, and passing them again is safe.
+
+        Cancellation:
+            Loses nothing: what was leased meanwhile is returned by the next call.
+            *acks* may not have been settled.
+        """
+        if acks:
+            await self.ack_many(acks)
+        return await _prefetch(self).get().take(queues, limit)
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        """Settle *messages* as done; see `ack`.
+
+        Returns:
+            Those whose lease was lost, with ``delivery.lease_lost`` set.
+
+        Raises:
+            BrokerUnavailableError: Some may not be settled; passing all of them again
+                is safe.
+        """
+        lost = []
+        for message in messages:
+            try:
+                await self.ack(message)
+            except LeaseLostError:
+                if message.delivery is not None:
+                    message.delivery.lease_lost = True
+                lost.append(message)
+        return lost
+
+
+class _Prefetch:
+    """One loop's pending `consume` calls, and the messages beyond a caller's limit."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._pending: dict[str, asyncio.Task[Message]] = {}
+        self._ready: deque[Message] = deque()
+
+    async def take(self, queues: Sequence[str], limit: int) -> list[Message]:
+        if not self._ready:  # else each call would lease more than it returns
+            for queue in queues:
+                if queue not in self._pending:
+                    self._pending[queue] = asyncio.ensure_future(self._broker.consume(queue))
+            # asyncio.wait, unlike a plain await, leaves the calls alone when cancelled.
+            await asyncio.wait(self._pending.values(), return_when=asyncio.FIRST_COMPLETED)
+        self._collect()
+        return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
+
+    def _collect(self) -> None:
+        done = [queue for queue, call in self._pending.items() if call.done()]
+        failure: BaseException | None = None
+        for queue in done:
+            call = self._pending.pop(queue)
+            if (error := call.exception()) is None:
+                self._ready.append(call.result())
+            else:
+                failure = error
+        if failure is not None and not self._ready:
+            raise failure
+
+    async def give_back(self) -> None:
+        calls = list(self._pending.values())
+        self._pending.clear()
+        for call in calls:
+            call.cancel()
+        if calls:
+            await asyncio.wait(calls)
+        self._ready.extend(
+            call.result() for call in calls if not call.cancelled() and not call.exception()
+        )
+        while self._ready:
+            with suppress(LeaseLostError):  # then another worker has it already
+                await self._broker.nack(self._ready.popleft())
+
+    def discard(self) -> None:
+        self._pending.clear()
+
+
+def _prefetch(broker: Broker) -> PerLoop[_Prefetch]:
+    # Kept in the instance's dict, so that a subclass need not call super().__init__.
+    clients: PerLoop[_Prefetch] | None = broker.__dict__.get("_ltq_prefetch")
+    if clients is None:
+        clients = PerLoop(lambda: _Prefetch(broker), _Prefetch.discard)
+        broker.__dict__["_ltq_prefetch"] = clients
+    return clients
+
+
+def _giving_back(close: Any) -> Any:
+    @functools.wraps(close)
+    async def close_after_giving_back(self: Broker) -> None:
+        try:
+            if "_ltq_prefetch" in self.__dict__:
+                await _prefetch(self).close(_Prefetch.give_back)
+        finally:
+            await close(self)
+
+    return close_after_giving_back

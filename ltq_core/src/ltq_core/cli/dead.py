@@ -1,0 +1,111 @@
+"""``ltq dead``: what was given up, and why; put it back, or forget it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ltq_core.cli.options import broker_url_option, json_option
+from ltq_core.cli.toolkit import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ltq_core.cli.letters import Selection
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def dead() -> None:
+    """See what was given up, put it back, or forget it."""
+
+
+def _check_reason(
+    ctx: click.Context, option: click.Parameter, reason: str | None
+) -> str | None:
+    from ltq_core.abilities import REASONS
+
+    if reason is not None and reason not in REASONS:
+        raise click.BadParameter(f"'{reason}' is none of: {', '.join(REASONS)}.")
+    return reason
+
+
+def _selection(function: F) -> F:
+    """The arguments and options of all these commands; `_select` reads the first four."""
+    for decorate in (
+        broker_url_option,
+        json_option,
+        click.option(
+            "--reason",
+            metavar="REASON",
+            callback=_check_reason,
+            help="Only what was given up for this reason, such as rejected.",
+        ),
+        click.option("--all", "every", is_flag=True, help="Every dead letter of QUEUE."),
+        click.argument("ids", metavar="[ID]...", nargs=-1),
+        click.argument("queue"),
+    ):
+        function = decorate(function)
+    return function
+
+
+def _select(queue: str, ids: tuple[str, ...], every: bool, reason: str | None) -> Selection:
+    from ltq_core.cli.letters import Selection
+
+    if bool(ids) == bool(every or reason):
+        raise click.UsageError("Give either the IDs of messages, or --all, or a --reason.")
+    return Selection(queue, ids, reason)
+
+
+@dead.command("list")
+@_selection
+def list_letters(
+    queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
+) -> None:
+    """List the dead letters of QUEUE, the newest first."""
+    from ltq_core.cli.letters import print_list
+
+    print_list(_select(queue, ids, every or not ids, reason).find(), as_json=as_json)
+
+
+@dead.command("show")
+@_selection
+def show_letters(
+    queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
+) -> None:
+    """Show dead letters of QUEUE in full, arguments and traceback included."""
+    from ltq_core.cli.letters import print_letters
+
+    selection = _select(queue, ids, every, reason)
+    letters = selection.find()
+    print_letters(letters, as_json=as_json)
+    selection.require(letters)
+
+
+@dead.command("requeue")
+@_selection
+def requeue_letters(
+    queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
+) -> None:
+    """Put the messages of dead letters back into QUEUE, due at once."""
+    from ltq_core.cli.letters import print_count, requeue
+
+    selection = _select(queue, ids, every, reason)
+    letters = selection.find()
+    count = requeue(queue, letters)
+    print_count(queue, "requeued", count, as_json=as_json)
+    selection.require(letters)
+
+
+@dead.command("delete")
+@_selection
+def delete_letters(
+    queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
+) -> None:
+    """Forget dead letters of QUEUE for good."""
+    from ltq_core.cli.letters import delete, print_count
+
+    selection = _select(queue, ids, every, reason)
+    letters = selection.find()
+    print_count(queue, "deleted", delete(queue, letters), as_json=as_json)
+    selection.require(letters)

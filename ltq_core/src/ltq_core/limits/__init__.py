@@ -1,0 +1,1 @@
+"""The core's own limits, registered like any plugin's middleware."""

@@ -1,0 +1,129 @@
+"""`MaxTries`: how often a message may fail, and how long it waits in between."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ltq_core.errors import DeferError, RejectError, RetryError, seconds
+from ltq_core.middleware import Middleware, Options
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ltq_core.message import Message
+    from ltq_core.task import Task
+
+Backoff = Callable[[int, BaseException], float | timedelta]
+
+BASE = 1.0
+CAP = 3600.0
+
+
+def exponential(tries: int, error: BaseException) -> float:
+    """A random delay up to 1 s, 2 s, 4 s … an hour: exponential with full jitter.
+
+    Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    # Beyond 2**12 the cap holds anyway, and a float would overflow at 2**1024.
+    ceiling = min(CAP, BASE * 2.0 ** min(tries - 1, 12))
+    return random.uniform(0, ceiling)
+
+
+def parse_max_tries(value: Any) -> int:
+    """A whole number of runs, at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"must be a whole number of at least 1, not {value!r}.")
+    return value
+
+
+def parse_backoff(value: Any) -> Backoff:
+    """A callable of (tries, exception), or a constant number of seconds."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+        raise ValueError(f"must be seconds, a timedelta or a callable, not {value!r}.")
+    delay = seconds(value)
+    if not 0 <= delay < float("inf"):
+        raise ValueError(f"must be 0 seconds or more, not {value!r}.")
+    return lambda tries, error: delay
+
+
+def parse_exceptions(value: Any) -> tuple[type[BaseException], ...]:
+    """An exception class, or several."""
+    classes = value if isinstance(value, tuple | list | set | frozenset) else (value,)
+    if not classes or not all(
+        isinstance(one, type) and issubclass(one, Exception) for one in classes
+    ):
+        raise ValueError(f"must be an exception class or several, not {value!r}.")
+    return tuple(classes)
+
+
+class MaxTries(Middleware):
+    """Retries a failed run until `max_tries` runs failed, then rejects the message.
+
+    An exception that `give_up_on` or `retry_on` rules out is not retried.
+
+    The worker alone counts ``ctx["tries"]``; this only decides. What is no failure of
+    the task (`DeferError`, `RejectError`, a cancelled run) passes through.
+    """
+
+    options: ClassVar[Options] = {
+        "max_tries": parse_max_tries,
+        "backoff": parse_backoff,
+        "retry_on": parse_exceptions,
+        "give_up_on": parse_exceptions,
+    }
+    requires: ClassVar[Mapping[str, str]] = {
+        "backoff": "max_tries",
+        "retry_on": "max_tries",
+        "give_up_on": "max_tries",
+    }
+
+    def applies(self, task: Task[Any, Any]) -> bool:
+        """Only to tasks that declare ``max_tries``."""
+        return "max_tries" in task.options
+
+    @asynccontextmanager
+    async def __call__(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        """Turn a failure into a retry or, at the last try, into a reject."""
+        try:
+            yield
+        except (DeferError, RejectError):
+            raise
+        except Exception as error:
+            self._decide(error, message, task)
+            raise
+
+    def _decide(self, error: Exception, message: Message, task: Task[Any, Any]) -> None:
+        """Raise what becomes of the message, unless *error* itself says it."""
+        options = task.options
+        if not _retriable(error, options.get("retry_on"), options.get("give_up_on")):
+            return
+        tries = message.ctx.get("tries", 0) + 1
+        if tries >= options["max_tries"]:
+            reject = RejectError(f"failed {tries} times", kind="tries_exhausted")
+            raise reject from _cause(error)
+        if not isinstance(error, RetryError):
+            backoff: Backoff = options.get("backoff", exponential)
+            raise RetryError(backoff(tries, error)) from error
+
+
+def _retriable(
+    error: Exception,
+    retry_on: tuple[type[BaseException], ...] | None,
+    give_up_on: tuple[type[BaseException], ...] | None,
+) -> bool:
+    if isinstance(error, RetryError):  # the task asked for it by name
+        return True
+    if give_up_on is not None and isinstance(error, give_up_on):
+        return False
+    return retry_on is None or isinstance(error, retry_on)
+
+
+def _cause(error: Exception) -> BaseException:
+    # A RetryError tells what failed, if the task raised it from that.
+    return (isinstance(error, RetryError) and error.__cause__) or error

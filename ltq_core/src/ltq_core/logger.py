@@ -1,0 +1,90 @@
+"""Named loggers; the command line's formatters."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from typing import TextIO
+
+# C0 and C1 controls, the line and paragraph separators, and the marks that reorder
+# text: all that could forge a log line or move a terminal's cursor.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# Greedy up to the last '@': a password that nobody encoded may hold any character.
+_PASSWORD = re.compile(r"(://[^/\s:]*:).*@", re.DOTALL)
+
+# Such as `sentinel_password`, in a URL's query.
+_SECRET = re.compile(r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+
+
+def get_logger(name: str = "") -> logging.Logger:
+    """The logger ``ltq`` or, with a name, ``ltq.<name>``."""
+    return logging.getLogger(f"ltq.{name}" if name else "ltq")
+
+
+def printable(text: object, limit: int = 500) -> str:
+    """*text* on one line: control characters escaped, cut after *limit* characters.
+
+    An object whose ``__str__`` raises is named by its type.
+    """
+    try:
+        raw = str(text)
+    except BaseException:  # any object may come here, and naming it must not fail
+        raw = f"<{type(text).__name__} without a text>"
+    cut = raw if len(raw) <= limit else raw[: limit - 1] + "…"
+    clean = _CONTROL.sub(lambda found: ascii(found.group())[1:-1], cut)
+    return clean.encode(errors="backslashreplace").decode()
+
+
+def redact(url: str) -> str:
+    """*url* with its passwords masked; every URL that is shown goes through here."""
+    # Masked before it is cut: a password may be longer than what is shown.
+    return printable(_SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", url)))
+
+
+def describe(error: BaseException, limit: int = 500) -> str:
+    """*error* as ``Type: text`` on one line, whatever its ``__str__`` does."""
+    text = printable(error, limit)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def format_traceback(error: BaseException, limit: int = 8000) -> str:
+    """The traceback of *error*, its last *limit* characters; never raises."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException:  # an exception's own __str__ or __notes__ may raise
+        text = "".join(traceback.format_tb(error.__traceback__)) + describe(error)
+    return text if len(text) <= limit else "…" + text[-limit:]
+
+
+class LineFormatter(logging.Formatter):
+    """``12:30:01 WARNING  ltq.worker  text``; a message never breaks out of its line.
+
+    Tracebacks keep their lines, indented: what an exception says may span several, and
+    none of them may pass for a line of the log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-8s %(name)s  %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        record.message = printable(record.message, limit=4000)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 (logging's name)
+        error = ei[1] if isinstance(ei, tuple) else None
+        if not isinstance(error, BaseException):
+            return ""
+        lines = format_traceback(error).splitlines()
+        return "\n".join(f"  {printable(line, limit=1000)}" for line in lines)
+
+
+def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send what LTQ and the tasks log to *stream* (stderr), from *level* upwards."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

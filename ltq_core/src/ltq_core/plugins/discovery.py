@@ -1,0 +1,106 @@
+"""Find plugins: the entry points of the group ``ltq``, and which of them may be loaded."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ltq_core.plugins.claims import choose, listed
+from ltq_core.plugins.plugin import Plugin, canonical
+from ltq_core.plugins.requirement import CORE, unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import Distribution, EntryPoint
+
+GROUP = "ltq"
+
+
+def find(distributions: Iterable[Distribution]) -> list[Plugin]:
+    """Every entry point of the group, sorted by name; nothing is imported.
+
+    A distribution's metadata may be damaged: that is its own plugins' failure alone.
+    Of several copies of a distribution, the first on the path counts.
+    """
+    found: dict[str, list[Plugin]] = {}
+    for dist in distributions:
+        if plugins := _plugins_of(dist):
+            found.setdefault(canonical(plugins[0].distribution), plugins)
+    everything = [plugin for plugins in found.values() for plugin in plugins]
+    return sorted(everything, key=lambda plugin: (plugin.name, plugin.distribution))
+
+
+def _plugins_of(dist: Distribution) -> list[Plugin]:
+    # Most distributions have no plugin: they, and their faults, are not parsed.
+    if f"[{GROUP}]" not in (dist.read_text("entry_points.txt") or ""):
+        return []
+    name = version = "unknown"
+    try:
+        said = dist.metadata.json  # parsed once: each property of dist parses it anew
+        name, version = str(said["name"]), str(said["version"])
+        entries = dist.entry_points.select(group=GROUP)
+        return [_plugin(entry, name, version, said, dist) for entry in entries]
+    except Exception as error:  # damaged metadata fails in many ways
+        plugin = Plugin(name, "", name, version, location=str(dist.locate_file("")))
+        plugin.take_out("broken", plugin.failure(error))
+        return [plugin]
+
+
+def _plugin(
+    entry: EntryPoint, name: str, version: str, said: Mapping[str, Any], dist: Distribution
+) -> Plugin:
+    return Plugin(
+        entry.name,
+        entry.value.partition("[")[0].strip(),  # extras may follow; nobody uses them
+        name,
+        version,
+        summary=said.get("summary", ""),
+        requires=said.get("requires_dist", ()),
+        location=str(dist.locate_file("")),
+    )
+
+
+def exclude(plugins: list[Plugin], disabled: Mapping[str, str], core_version: str) -> None:
+    """Take out what the user disabled, what needs another core, and namesakes.
+
+    Args:
+        plugins: What was found.
+        disabled: Canonical names of plugins or distributions, each with the setting
+            that disables it.
+        core_version: The version of ltq-core that runs.
+    """
+    for plugin in plugins:
+        if settings := sorted(disabled[n] for n in plugin.names() & disabled.keys()):
+            plugin.take_out("disabled", f"Plugin {plugin} is disabled by {settings[0]}.")
+    for plugin in (p for p in plugins if p.state == "ok"):
+        _require_core(plugin, core_version)
+    remaining = [plugin for plugin in plugins if plugin.state == "ok"]
+    for _, group in groupby(remaining, key=lambda plugin: plugin.name):
+        _refuse_namesakes(list(group))
+
+
+def _require_core(plugin: Plugin, version: str) -> None:
+    try:
+        wanted = unmet(plugin.requires, version)
+    except ValueError as error:  # packaging's InvalidRequirement is one
+        plugin.take_out("broken", plugin.failure(error))
+        return
+    if wanted:
+        plugin.take_out(
+            "incompatible",
+            f"Plugin {plugin} needs {CORE}{wanted}, but {version} is installed. "
+            f"Run: pip install --upgrade {CORE} {plugin.distribution}, "
+            f"or set LTQ_DISABLE_PLUGINS={plugin.name}.",
+        )
+
+
+def _refuse_namesakes(plugins: list[Plugin]) -> None:
+    if len(plugins) < 2:
+        return
+    owners = [f"{plugin.distribution} {plugin.version}" for plugin in plugins]
+    for plugin in plugins:
+        plugin.take_out(
+            "conflict",
+            f"The plugin name '{plugin.name}' is taken by {listed(owners)}, so neither is "
+            f"used. {choose([other.distribution for other in plugins])}",
+        )

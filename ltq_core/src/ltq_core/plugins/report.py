@@ -1,0 +1,104 @@
+"""What is installed and what is wrong with it: the data behind ``ltq plugins list``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ltq_core.errors import ConfigurationError
+from ltq_core.logger import printable
+from ltq_core.plugins.plugin import canonical
+from ltq_core.plugins.registry import current
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from logging import Logger
+
+    from ltq_core.plugins.plugin import Plugin, State
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One installed plugin.
+
+    Attributes:
+        name: The entry point's name.
+        distribution: The distribution that installed it.
+        version: That distribution's version.
+        state: ``ok``, ``disabled``, ``broken``, ``incompatible`` or ``conflict``.
+        error: What is wrong and what to do; None where nothing is.
+        schemes: The URL schemes for which it offers brokers.
+        middleware: The names of its middleware.
+        options: The task options that its middleware understands.
+        commands: The subcommands of ``ltq`` that it offers.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: State
+    error: str | None
+    schemes: tuple[str, ...]
+    middleware: tuple[str, ...]
+    options: tuple[str, ...]
+    commands: tuple[str, ...]
+
+    @classmethod
+    def of(cls, plugin: Plugin, core_commands: Collection[str] = ()) -> PluginInfo:
+        """What there is to say of *plugin*; see `installed`."""
+        state, errors = plugin.state, [plugin.error] if plugin.error else []
+        for name in sorted(plugin.commands.keys() & set(core_commands)):
+            state = "conflict"
+            errors.append(f"Plugin {plugin} cannot replace the core's command '{name}'.")
+        return cls(
+            plugin.name,
+            plugin.distribution,
+            plugin.version,
+            state,
+            " ".join(errors) or None,
+            tuple(sorted(plugin.brokers)),
+            tuple(spec.name for spec in plugin.middleware),
+            tuple(option for spec in plugin.middleware for option in spec.options),
+            tuple(sorted(plugin.commands)),
+        )
+
+
+def installed(core_commands: Collection[str] = ()) -> list[PluginInfo]:
+    """Every installed plugin, whatever its state, sorted by name.
+
+    Args:
+        core_commands: The command line's own commands: a plugin that offers one of
+            these is in conflict.
+    """
+    return [PluginInfo.of(plugin, core_commands) for plugin in current().everything.plugins]
+
+
+def warn_broken(log: Logger) -> None:
+    """Log a warning line for each plugin that cannot be used as installed.
+
+    Raises:
+        PluginError: There is one, and plugins are strict.
+    """
+    for plugin in current().found.plugins:
+        if plugin.state != "disabled" and plugin.implementation is None:
+            log.warning("%s", plugin.error)
+
+
+def plugins_named(name: str) -> list[Plugin]:
+    """The plugins that *name* means, by their own or their distribution's name.
+
+    Raises:
+        ConfigurationError: There is none; suggests the nearest name.
+    """
+    from difflib import get_close_matches
+
+    plugins = current().everything.plugins
+    if found := [plugin for plugin in plugins if canonical(name) in plugin.names()]:
+        return found
+    names = sorted({plugin.name for plugin in plugins})
+    near = get_close_matches(name, names, n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else "See: ltq plugins list."
+    raise ConfigurationError(
+        f"No plugin named '{printable(name)}' is installed "
+        f"(installed: {', '.join(names)}). {hint}"
+    )

@@ -1,0 +1,27 @@
+"""The whole `Broker` contract as tests; one module for each kind of fact."""
+
+from __future__ import annotations
+
+from ltq_core.testing.broker.batches import BatchFacts
+from ltq_core.testing.broker.cancellation import CancellationFacts
+from ltq_core.testing.broker.fencing import FencingFacts
+from ltq_core.testing.broker.leases import LeaseFacts
+from ltq_core.testing.broker.loops import LoopFacts
+from ltq_core.testing.broker.order import OrderFacts
+from ltq_core.testing.broker.payloads import PayloadFacts
+from ltq_core.testing.broker.queues import QueueFacts
+from ltq_core.testing.broker.settling import SettlingFacts
+
+
+class BrokerConformance(
+    OrderFacts,
+    SettlingFacts,
+    LeaseFacts,
+    FencingFacts,
+    BatchFacts,
+    CancellationFacts,
+    LoopFacts,
+    PayloadFacts,
+    QueueFacts,
+):
+    """What every broker promises. Subclass it with one fixture: see `Conformance`."""

@@ -1,0 +1,118 @@
+"""Facts about leases: how they end, and that a living worker's do not."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ltq_core.testing.lab import A_MOMENT, QUEUE, Lab, label
+from ltq_core.testing.suite import Conformance, fact
+
+LEASES = 3.0
+"""For how many leases a message is held that must be kept."""
+
+
+class LeaseFacts(Conformance):
+    """At least once: a dead worker's messages come back, a living one's are its own."""
+
+    @fact
+    async def test_message_returns_when_its_lease_ends(self, lab: Lab) -> None:
+        """A dead worker's message goes to one that asks for it later."""
+        await lab.crash(await lab.holder("a"))
+
+        assert label(await lab.consume(within=lab.takeover)) == "a"
+
+    @fact
+    async def test_waiting_consumer_gets_what_a_dead_worker_held(self, lab: Lab) -> None:
+        """A consumer that waits when a worker dies is woken, though nothing else happens."""
+        worker = await lab.holder("a")
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        await lab.crash(worker)
+
+        back = await lab.soon(waiting, "the consume that waited", lab.takeover)
+        assert label(back) == "a"
+
+    @fact
+    async def test_all_messages_of_a_dead_worker_return(self, lab: Lab) -> None:
+        """Everything that a dead worker held comes back, each message once."""
+        names = [f"{number:02}" for number in range(40)]
+        await lab.crash(await lab.holder(*names))
+        first = label(await lab.consume(within=lab.takeover))
+
+        assert sorted([first, *await lab.rest()]) == names
+
+    @fact
+    async def test_message_of_a_dead_worker_keeps_its_place(self, lab: Lab) -> None:
+        """What a dead worker held goes before the backlog that stood behind it."""
+        await lab.crash(await lab.holder("first"))
+        await lab.publish(*(f"{number}" for number in range(100)))
+        seen: list[str] = []
+        # A backlog of five leases, worked off slowly: the old place lies before its end.
+        while "first" not in seen and len(seen) < 100:
+            seen += await lab.take(1)
+            await asyncio.sleep(lab.lease / 20)
+
+        assert "first" in seen, "it came back behind the whole backlog"
+
+    @fact
+    async def test_crashes_are_counted(self, lab: Lab) -> None:
+        """A delivery says how many earlier ones ended with their worker."""
+        await lab.crash(await lab.holder("a"))
+        delivery = (await lab.consume(within=lab.takeover)).delivery
+
+        assert delivery is not None
+        assert delivery.crashes == 1
+
+    @fact
+    async def test_suspect_is_handed_out_alone(self, lab: Lab) -> None:
+        """A message in flight at two crashes goes to a worker that holds nothing else."""
+        await lab.crash(await lab.holder("suspect"))
+        victim = await lab.peer()
+        await lab.soon(victim.hold(QUEUE), "consume() after the first crash", lab.takeover)
+        await lab.publish("busy")
+        busy = await lab.consume()
+        await lab.crash(victim)
+
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), 1.5 * lab.lease)
+        await lab.broker.ack(busy)
+        suspect = await lab.soon(waiting, "consume() of a worker that holds nothing")
+        assert suspect.delivery is not None
+        assert (label(suspect), suspect.delivery.crashes) == ("suspect", 2)
+
+        await lab.publish("innocent")
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE))
+        await lab.broker.ack(suspect)
+        assert label(await lab.soon(waiting, "consume() after the suspect")) == "innocent"
+
+    @fact
+    async def test_lease_of_a_living_worker_is_kept(self, lab: Lab) -> None:
+        """A message held for several leases goes to nobody else."""
+        worker = await lab.holder("a")
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), LEASES * lab.lease)
+        waiting.cancel()
+        await worker.do(lambda broker: broker.ack(worker.held[0]))
+
+        assert await lab.rest() == []
+
+    @fact
+    async def test_lease_of_a_blocked_worker_is_kept(self, lab: Lab) -> None:
+        """A task that blocks the event loop for several leases keeps its message."""
+        worker = await lab.holder("a")
+        await worker.block()
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), LEASES * lab.lease)
+        waiting.cancel()
+        worker.unblock()
+        await worker.do(lambda broker: broker.ack(worker.held[0]))
+
+        assert await lab.rest() == []
+
+    @fact
+    async def test_closing_gives_back_at_once(self, lab: Lab) -> None:
+        """What a worker still holds when it closes comes back, and counts as no crash."""
+        worker = await lab.connect()
+        await lab.publish("a", "b")
+        await lab.consume(worker)
+        await worker.close()
+        back = await lab.consume()
+
+        assert back.delivery is not None
+        assert (label(back), back.delivery.crashes) == ("a", 0)

@@ -1,0 +1,123 @@
+"""Facts about threads and event loops: one connection serves several."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ltq_core.testing.lab import A_WHILE, OTHER, QUEUE, Lab, MakeBroker, label, message
+from ltq_core.testing.suite import Conformance, fact
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
+
+    from ltq_core.broker import Broker
+
+T = TypeVar("T")
+
+
+class LoopFacts(Conformance):
+    """Many producers, consumers, threads and loops."""
+
+    def test_connection_outlives_an_event_loop(self, make_broker: MakeBroker) -> None:
+        """A connection made in one ``asyncio.run`` works in the next."""
+        broker = asyncio.run(_call(make_broker()))
+        asyncio.run(_call(broker.publish(message("a"))))
+        asyncio.run(_call(broker.publish(message("b"))))
+
+        async def take_two_and_close() -> list[str]:
+            taken = [await asyncio.wait_for(broker.consume(QUEUE), self.patience) for _ in "ab"]
+            await broker.ack_many(taken)
+            await broker.close()
+            return [label(each) for each in taken]
+
+        assert asyncio.run(take_two_and_close()) == ["a", "b"]
+
+    def test_lease_outlives_an_event_loop(self, make_broker: MakeBroker) -> None:
+        """A message consumed in one ``asyncio.run`` can be acked in the next."""
+        broker = asyncio.run(_call(make_broker()))
+        asyncio.run(_call(broker.publish(message("a"))))
+        received = asyncio.run(_call(asyncio.wait_for(broker.consume(QUEUE), self.patience)))
+
+        async def ack_and_look() -> int:
+            await broker.ack(received)
+            await broker.close()
+            again = await make_broker()
+            try:
+                return await again.size(QUEUE)
+            finally:
+                await again.close()
+
+        assert asyncio.run(ack_and_look()) == 0
+
+    @fact
+    async def test_message_is_settled_from_another_loop(self, lab: Lab) -> None:
+        """A message may be settled in another thread's event loop than it was consumed in."""
+        await lab.publish("a", "b")
+        first, second = await lab.consume(), await lab.consume()
+        await asyncio.to_thread(asyncio.run, _call(lab.broker.ack(first)))
+        await asyncio.to_thread(asyncio.run, _call(lab.broker.nack(second)))
+
+        assert await lab.rest() == ["b"]
+
+    @fact
+    async def test_publishing_thread_wakes_a_consumer(self, lab: Lab) -> None:
+        """A consumer that waits is woken by the same connection in another thread."""
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE))
+        await asyncio.to_thread(asyncio.run, _call(lab.broker.publish(message("a"))))
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "a"
+
+    @fact
+    async def test_many_threads_publish_at_once(self, lab: Lab) -> None:
+        """Threads that publish through one connection at once lose and double nothing."""
+        names = [f"{number:03}" for number in range(200)]
+
+        async def publish(part: list[str]) -> None:
+            await asyncio.gather(*(lab.broker.publish(message(name)) for name in part))
+
+        parts = [names[start::4] for start in range(4)]
+        await _in_threads(*(publish(part) for part in parts))
+
+        assert sorted(await lab.rest()) == names
+
+    @fact
+    async def test_many_threads_consume_at_once(self, lab: Lab) -> None:
+        """Threads that consume, by one connection or their own, get each message once."""
+        names = [f"{number:03}" for number in range(200)]
+        await lab.publish(*names)
+        seen: list[str] = []
+        brokers = (lab.broker, lab.broker, await lab.connect())
+        consuming = _in_threads(*(_consume_into(seen, len(names), each) for each in brokers))
+        await lab.soon(consuming, "consuming in three threads")
+
+        assert sorted(seen) == names
+
+    @fact
+    async def test_closing_in_one_loop_gives_back_what_another_leased(self, lab: Lab) -> None:
+        """A connection is closed as a whole, whatever loops it was used in."""
+        worker = await lab.peer()
+        await lab.publish("a")
+        await lab.publish("b", queue=OTHER)
+        await lab.soon(worker.hold(QUEUE), "consume() in a thread")
+        await lab.consume(worker.broker, OTHER)
+        await lab.soon(worker.broker.close(), "close()")
+
+        assert (await lab.rest(), await lab.rest(OTHER)) == (["a"], ["b"])
+
+
+async def _call(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+async def _in_threads(*calls: Coroutine[Any, Any, None]) -> None:
+    await asyncio.gather(*(asyncio.to_thread(asyncio.run, call) for call in calls))
+
+
+async def _consume_into(seen: list[str], count: int, broker: Broker) -> None:
+    while len(seen) < count:
+        with suppress(TimeoutError):  # the others may have taken the last ones
+            received = await asyncio.wait_for(broker.consume(QUEUE), A_WHILE)
+            await broker.ack(received)
+            seen.append(label(received))

@@ -1,0 +1,145 @@
+"""Facts about what is handed out, in which order, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ltq_core.message import Message
+from ltq_core.testing.lab import A_MOMENT, CLOCKS, OTHER, QUEUE, Lab, label, message
+from ltq_core.testing.suite import Conformance, fact
+
+
+class OrderFacts(Conformance):
+    """What goes in comes out: equal, in order, and in time."""
+
+    @fact
+    async def test_message_arrives_equal(self, lab: Lab) -> None:
+        """Id, arguments, context and task name arrive as they were published."""
+        sent = Message((1, "two"), {"three": [3.5, None]}, QUEUE, {"created_at": 1.5, "a": {}})
+        await lab.broker.publish(sent)
+
+        assert await lab.consume() == sent
+
+    @fact
+    async def test_message_carries_its_delivery(self, lab: Lab) -> None:
+        """A message that was handed out says when it was due and when it was claimed."""
+        await lab.publish("a")
+        delivery = (await lab.consume()).delivery
+
+        assert delivery is not None
+        assert delivery.due_at <= delivery.claimed_at + CLOCKS
+        assert (delivery.crashes, delivery.lease_lost) == (0, False)
+
+    @fact
+    async def test_messages_due_at_once_keep_their_order(self, lab: Lab) -> None:
+        """Messages that are due at one time are handed out as they were published."""
+        await lab.publish(*"abcdefghij")
+
+        assert await lab.take(10) == list("abcdefghij")
+
+    @fact
+    async def test_bulk_keeps_its_order(self, lab: Lab) -> None:
+        """Messages that are published in bulk are handed out in their order."""
+        await lab.broker.publish_many([message(name) for name in "abcdefghij"])
+
+        assert await lab.take(10) == list("abcdefghij")
+
+    @fact
+    async def test_bulk_reaches_every_queue(self, lab: Lab) -> None:
+        """Messages for several queues may be published in one call."""
+        await lab.broker.publish_many([message("a"), message("b", OTHER), message("c")])
+
+        assert (await lab.take(2), await lab.take(1, queue=OTHER)) == (["a", "c"], ["b"])
+
+    @fact
+    async def test_earlier_due_time_goes_first(self, lab: Lab) -> None:
+        """A message due earlier goes first, though it was published later."""
+        await lab.publish("late", delay=0.5)
+        await lab.publish("early", delay=0.2)
+
+        assert await lab.take(2) == ["early", "late"]
+
+    @fact
+    async def test_delay_is_kept(self, lab: Lab) -> None:
+        """A delayed message is not handed out before it is due."""
+        start = time.monotonic()
+        await lab.publish("a", delay=0.5)
+        await lab.consume()
+
+        assert time.monotonic() - start >= 0.5 - CLOCKS
+
+    @fact
+    async def test_delay_of_bulk_is_kept(self, lab: Lab) -> None:
+        """Messages published in bulk with a delay are not handed out before it is over."""
+        start = time.monotonic()
+        await lab.broker.publish_many([message("a"), message("b")], delay=0.5)
+        await lab.take(2)
+
+        assert time.monotonic() - start >= 0.5 - CLOCKS
+
+    @fact
+    async def test_waiting_consumer_gets_what_another_connection_publishes(
+        self, lab: Lab
+    ) -> None:
+        """A consumer that waits is woken by a message from elsewhere."""
+        waiting = await lab.still_waits((await lab.connect()).consume(QUEUE))
+        await lab.publish("a")
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "a"
+
+    @fact
+    async def test_waiting_consumer_gets_an_earlier_message_first(self, lab: Lab) -> None:
+        """A consumer that waits for a delayed message is woken by one that is due before it."""
+        await lab.publish("in an hour", delay=3600)
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE))
+        await lab.publish("now")
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "now"
+
+    @fact
+    async def test_each_waiting_consumer_gets_its_own_message(self, lab: Lab) -> None:
+        """Two consumers that wait get two messages, one each."""
+        first = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        second = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        await lab.publish("a", "b")
+
+        got = [await lab.soon(each, "a waiting consume") for each in (first, second)]
+        assert sorted(map(label, got)) == ["a", "b"]
+
+    @fact
+    async def test_queues_are_apart(self, lab: Lab) -> None:
+        """A message is handed out from the queue of its task alone."""
+        await lab.publish("other", queue=OTHER)
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE))
+        await lab.publish("mine")
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "mine"
+
+    @fact
+    async def test_waiting_message_published_again_stays_one(self, lab: Lab) -> None:
+        """Publishing a message again while it waits, as after a lost answer, adds nothing."""
+        [sent] = await lab.publish("a")
+        await lab.broker.publish(sent)
+
+        assert await lab.broker.size(QUEUE) == 1
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_ended_message_published_again_runs_again(self, lab: Lab) -> None:
+        """A message that was settled may be published again, with the same id."""
+        [sent] = await lab.publish("a")
+        await lab.take(1)
+        await lab.broker.publish(sent)
+
+        assert (await lab.consume()).id == sent.id
+
+    @fact
+    async def test_burst_arrives_whole(self, lab: Lab) -> None:
+        """Two thousand sends at once queue up; none is refused, lost or doubled."""
+        sent = [message(f"{number}") for number in range(2000)]
+        await asyncio.gather(*(lab.broker.publish(each) for each in sent))
+        arrived = await lab.take(2000)
+
+        assert sorted(arrived) == sorted(label(each) for each in sent)
+        assert await lab.broker.size(QUEUE) == 0

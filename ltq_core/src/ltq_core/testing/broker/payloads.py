@@ -1,0 +1,110 @@
+"""Facts about what a message may hold, and about bytes that are no message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ltq_core.errors import EncodeError
+from ltq_core.message import Message
+from ltq_core.testing.lab import QUEUE, Lab, label, message
+from ltq_core.testing.suite import Conformance, fact
+
+ODD: dict[str, Any] = {
+    "nothing": None,
+    "truths": [True, False],
+    "numbers": [0, -1, 2**63 - 1, -(2**63), 0.1, 1e308, -5e-324],
+    "texts": ["", " ", "\x00\x1f\x7f", "\u2028\u2029", '"\\/', "żółć 漢字 🦀", "{0} %s {{}}"],
+    "looks like JSON": '{"args": [1]}',
+    "keys": {"": 1, "a b": 2, ":{}": 3, "🦀": 4},
+    "empty": [[], {}, [[]], [{}]],
+    "deep": [[[[[[[[[[[[[[[[[[[[["bottom"]]]]]]]]]]]]]]]]]]]]],
+}
+
+NO_MESSAGES = (
+    b"",
+    b"\xff\xfe\x00",
+    b"no json",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"id": 1, "task_name": "a"}',
+    b'{"id": "a", "task_name": "a", "args": 3}',
+    b'{"id": "a", "task_name": "a", "args": [1]',
+    b"[" * 100_000,
+)
+"""Bytes that are stored but no message."""
+
+
+class PayloadFacts(Conformance):
+    """What fits into JSON arrives; nothing stored stops a consumer."""
+
+    @fact
+    async def test_odd_arguments_arrive_equal(self, lab: Lab) -> None:
+        """Whatever JSON can say arrives as it was sent."""
+        sent = Message(tuple(ODD.values()), dict(ODD), QUEUE)
+        await lab.broker.publish(sent)
+        received = await lab.consume()
+
+        assert received.args == sent.args
+        assert received.kwargs == sent.kwargs
+
+    @fact
+    async def test_large_message_arrives_equal(self, lab: Lab) -> None:
+        """A message of half a megabyte arrives as it was sent."""
+        sent = message("x" * 500_000)
+        await lab.broker.publish(sent)
+
+        assert label(await lab.consume()) == sent.args[0]
+
+    @fact
+    async def test_message_without_arguments_arrives(self, lab: Lab) -> None:
+        """A message may have no arguments at all, and an empty ``ctx``."""
+        sent = Message(task_name=QUEUE, ctx={})
+        await lab.broker.publish(sent)
+
+        assert await lab.consume() == sent
+
+    @fact
+    async def test_what_is_no_json_is_refused(self, lab: Lab) -> None:
+        """Publishing what JSON cannot say raises EncodeError and stores nothing."""
+        with pytest.raises(EncodeError):
+            await lab.broker.publish(Message((object(),), task_name=QUEUE))
+
+        assert await lab.broker.size(QUEUE) == 0
+
+    @fact
+    async def test_later_changes_of_a_sent_message_are_not_seen(self, lab: Lab) -> None:
+        """A message is stored as it was when it was published."""
+        sent = Message((["a"],), task_name=QUEUE)
+        await lab.broker.publish(sent)
+        sent.args[0].append("later")
+        sent.ctx["later"] = True
+        received = await lab.consume()
+
+        assert received.args == (["a"],)
+        assert "later" not in received.ctx
+
+    @fact
+    async def test_received_message_is_not_shared(self, lab: Lab) -> None:
+        """What a run does to its arguments is gone when the message is delivered anew."""
+        worker = await lab.connect()
+        await lab.broker.publish(Message((["a"],), task_name=QUEUE))
+        received = await lab.consume(worker)
+        received.args[0].append("changed")
+        await worker.close()
+
+        assert (await lab.consume()).args == (["a"],)
+
+    @fact
+    async def test_bad_bytes_stop_no_consumer(self, lab: Lab) -> None:
+        """Stored bytes that are no message are never handed out and hold nothing up."""
+        waiting = lab.start(lab.consume())
+        for data in NO_MESSAGES:
+            await self.put_raw(lab.broker, QUEUE, data)
+        await lab.publish("good")
+
+        assert label(await waiting) == "good"
+        assert await lab.rest() == []
+        assert await lab.broker.size(QUEUE) == 0

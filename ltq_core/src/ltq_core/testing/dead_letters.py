@@ -1,0 +1,249 @@
+"""Facts about messages that were given up."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ltq_core.abilities import DeadLetter, DeadLetters
+from ltq_core.errors import LeaseLostError
+from ltq_core.testing.ability import AbilityConformance
+from ltq_core.testing.broker.payloads import NO_MESSAGES
+from ltq_core.testing.cancelling import MOMENTS, cancelled
+from ltq_core.testing.lab import OTHER, QUEUE, Lab, labels
+from ltq_core.testing.suite import fact
+
+if TYPE_CHECKING:
+    from ltq_core.broker import Broker
+    from ltq_core.message import Message
+
+
+def letter_for(message: Message, **fields: Any) -> DeadLetter:
+    """A letter as a worker writes it."""
+    return DeadLetter(message.id, message.task_name, "rejected", 1.5, message, **fields)
+
+
+class DeadLettersConformance(AbilityConformance[DeadLetters]):
+    """What is given up is kept, and can be put back, once."""
+
+    ability = DeadLetters
+
+    async def bury(
+        self, lab: Lab, *names: str, broker: Broker | None = None
+    ) -> list[DeadLetter]:
+        """Publish, consume and bury a message for each name; their letters."""
+        letters = []
+        for name in names:
+            await lab.publish(name)
+            received = await lab.consume(broker)
+            letters.append(letter_for(received, tries=3))
+            await self.of(broker or lab.broker).bury(received, letters[-1])
+        return letters
+
+    @fact
+    async def test_letter_is_kept_whole(self, lab: Lab) -> None:
+        """A letter comes back with everything that it said."""
+        await lab.publish("a")
+        received = await lab.consume()
+        received.ctx["tries"] = 3
+        letter = letter_for(
+            received,
+            error_type="ValueError",
+            error="too late",
+            traceback="in a line\nof code",
+            tries=3,
+            crashes=1,
+            created_at=1.25,
+            worker="w",
+            host="h",
+        )
+        await self.of(lab.broker).bury(received, letter)
+
+        assert await self.of(await lab.connect()).dead_letters(QUEUE) == [letter]
+
+    @fact
+    async def test_buried_message_never_comes_back(self, lab: Lab) -> None:
+        """Burying settles the message, though its ``ctx`` changed."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        received = await lab.consume(worker)
+        received.ctx["tries"] = 3
+        await self.of(worker).bury(received, letter_for(received))
+        await worker.close()
+
+        assert await lab.rest() == []
+
+    @fact
+    async def test_cancelled_burial_loses_nothing(self, lab: Lab) -> None:
+        """A burial that was cancelled happened wholly or not at all."""
+        worker = await lab.connect()
+        names = [f"{turns:03}" for turns in MOMENTS]
+        for turns, name in zip(MOMENTS, names, strict=True):
+            await lab.publish(name)
+            received = await lab.consume(worker)
+            await cancelled(self.of(worker).bury(received, letter_for(received)), turns)
+        await worker.close()
+        dead = _names(await self.of(lab.broker).dead_letters(QUEUE))
+
+        assert sorted(dead + await lab.rest()) == names
+
+    @fact
+    async def test_late_burial_changes_nothing(self, lab: Lab) -> None:
+        """A worker that lost its lease cannot bury: LeaseLostError, and no letter."""
+        late = await lab.fenced("a")
+        letter = letter_for(late.held[0])
+        with pytest.raises(LeaseLostError):
+            await late.do(lambda broker: self.of(broker).bury(late.held[0], letter))
+        await lab.broker.nack(lab.stolen[0])
+
+        assert await self.of(lab.broker).dead_letters(QUEUE) == []
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_newest_letter_comes_first(self, lab: Lab) -> None:
+        """Letters are listed from the newest, up to a limit."""
+        await self.bury(lab, "a", "b", "c")
+        dead = self.of(lab.broker)
+
+        assert _names(await dead.dead_letters(QUEUE)) == ["c", "b", "a"]
+        assert _names(await dead.dead_letters(QUEUE, limit=2)) == ["c", "b"]
+
+    @fact
+    async def test_letters_are_found_by_id(self, lab: Lab) -> None:
+        """Letters can be asked for by the ids of their messages."""
+        letters = await self.bury(lab, "a", "b", "c")
+        ids = [letters[0].id, letters[2].id, "no such id"]
+
+        assert sorted(_names(await self.of(lab.broker).dead_letters(QUEUE, ids))) == ["a", "c"]
+
+    @fact
+    async def test_letters_belong_to_their_queue(self, lab: Lab) -> None:
+        """Another queue has letters of its own."""
+        await self.bury(lab, "a")
+
+        assert await self.of(lab.broker).dead_letters(OTHER) == []
+
+    @fact
+    async def test_letters_survive_clear(self, lab: Lab) -> None:
+        """Clearing a queue leaves its letters; they do not count in its size."""
+        await self.bury(lab, "a")
+        size = await lab.broker.size(QUEUE)
+        await lab.broker.clear(QUEUE)
+
+        assert size == 0
+        assert _names(await self.of(lab.broker).dead_letters(QUEUE)) == ["a"]
+
+    @fact
+    async def test_requeued_message_starts_anew(self, lab: Lab) -> None:
+        """A requeued message keeps id, arguments and history, and has no tries or crashes."""
+        await lab.publish("a")
+        received = await lab.consume()
+        received.ctx.update(tries=3, due_at=1.0, kept="yes")
+        await self.of(lab.broker).bury(received, letter_for(received, tries=3))
+        count = await self.of(lab.broker).requeue_dead(QUEUE, [received.id])
+        again = await lab.consume()
+
+        assert (count, again.id, again.args) == (1, received.id, received.args)
+        assert "tries" not in again.ctx
+        assert "due_at" not in again.ctx
+        assert again.ctx["kept"] == "yes"
+        assert [death["reason"] for death in again.ctx["history"]] == ["rejected"]
+        assert again.delivery is not None
+        assert again.delivery.crashes == 0
+
+    @fact
+    async def test_requeue_wakes_who_waits(self, lab: Lab) -> None:
+        """A consumer that waits gets a requeued message."""
+        [letter] = await self.bury(lab, "a")
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE))
+        await self.of(await lab.connect()).requeue_dead(QUEUE, [letter.id])
+
+        assert (await lab.soon(waiting, "the waiting consume")).id == letter.id
+
+    @fact
+    async def test_requeued_letter_is_gone(self, lab: Lab) -> None:
+        """Only the letters that were asked for are put back, once."""
+        letters = await self.bury(lab, "a", "b")
+        dead = self.of(lab.broker)
+        counts = [await dead.requeue_dead(QUEUE, [letters[0].id, "no such id"]) for _ in "12"]
+
+        assert counts == [1, 0]
+        assert _names(await dead.dead_letters(QUEUE)) == ["b"]
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_racing_requeues_double_nothing(self, lab: Lab) -> None:
+        """Of two that requeue one letter at one moment, one succeeds."""
+        names = [f"{number:02}" for number in range(20)]
+        letters = await self.bury(lab, *names)
+        both = [self.of(lab.broker), self.of(await lab.connect())]
+        calls = [each.requeue_dead(QUEUE, [letter.id]) for letter in letters for each in both]
+        counts = await asyncio.gather(*calls)
+
+        assert sum(counts) == 20
+        assert sorted(await lab.rest()) == names
+
+    @fact
+    async def test_cancelled_requeue_loses_nothing(self, lab: Lab) -> None:
+        """A requeue that was cancelled happened wholly or not at all."""
+        names = [f"{turns:03}" for turns in MOMENTS]
+        letters = await self.bury(lab, *names)
+        for turns, letter in zip(MOMENTS, letters, strict=True):
+            await cancelled(self.of(lab.broker).requeue_dead(QUEUE, [letter.id]), turns)
+        dead = _names(await self.of(lab.broker).dead_letters(QUEUE))
+
+        assert sorted(dead + await lab.rest()) == names
+
+    @fact
+    async def test_message_can_die_again(self, lab: Lab) -> None:
+        """A requeued message that is given up again has one letter, with both deaths."""
+        [letter] = await self.bury(lab, "a")
+        dead = self.of(lab.broker)
+        await dead.requeue_dead(QUEUE, [letter.id])
+        again = await lab.consume()
+        await dead.bury(again, letter_for(again))
+        await dead.requeue_dead(QUEUE, [letter.id])
+
+        assert len((await lab.consume()).ctx["history"]) == 2
+        assert await dead.dead_letters(QUEUE) == []
+
+    @fact
+    async def test_deleted_letter_is_gone(self, lab: Lab) -> None:
+        """Only the letters that were asked for are deleted."""
+        letters = await self.bury(lab, "a", "b")
+        dead = self.of(lab.broker)
+
+        assert await dead.delete_dead(QUEUE, [letters[0].id, "no such id"]) == 1
+        assert _names(await dead.dead_letters(QUEUE)) == ["b"]
+        assert await lab.rest() == []
+
+    @fact
+    async def test_letter_without_a_message_stays(self, lab: Lab) -> None:
+        """A letter whose message could not be decoded is not requeued."""
+        await lab.publish("a")
+        received = await lab.consume()
+        letter = DeadLetter(received.id, QUEUE, "undecodable", 1.5, body="no json")
+        await self.of(lab.broker).bury(received, letter)
+
+        assert await self.of(lab.broker).requeue_dead(QUEUE, [letter.id]) == 0
+        assert await self.of(lab.broker).dead_letters(QUEUE) == [letter]
+
+    @fact
+    async def test_bad_bytes_become_letters(self, lab: Lab) -> None:
+        """Stored bytes that are no message are kept, under the digest of their bytes."""
+        for data in NO_MESSAGES:
+            await self.put_raw(lab.broker, QUEUE, data)
+        await lab.rest()
+        letters = await self.of(lab.broker).dead_letters(QUEUE)
+
+        digests = {hashlib.sha256(data).hexdigest()[:16] for data in NO_MESSAGES}
+        assert {letter.id for letter in letters} == digests
+        assert {letter.reason for letter in letters} == {"undecodable"}
+        assert all(letter.message is None for letter in letters)
+
+
+def _names(letters: list[DeadLetter]) -> list[str]:
+    return labels([letter.message for letter in letters if letter.message is not None])

@@ -1,0 +1,99 @@
+"""Facts about a schedule's ticks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ltq_core.abilities import Ticks
+from ltq_core.testing.ability import AbilityConformance
+from ltq_core.testing.lab import OTHER, QUEUE, Lab, message
+from ltq_core.testing.suite import fact
+
+JOB = "a job: */5 * * * *"
+
+
+class TicksConformance(AbilityConformance[Ticks]):
+    """Each tick is one message, whoever sends it."""
+
+    ability = Ticks
+
+    @fact
+    async def test_first_tick_is_published(self, lab: Lab) -> None:
+        """The first tick of a job is published, and its message is due at once."""
+        assert await self.of(lab.broker).publish_tick(JOB, 60.0, message("a"))
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_tick_is_published_once(self, lab: Lab) -> None:
+        """The same tick from another scheduler publishes nothing."""
+        await self.of(lab.broker).publish_tick(JOB, 60.0, message("a"))
+
+        assert not await self.of(await lab.connect()).publish_tick(JOB, 60.0, message("b"))
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_earlier_tick_is_not_published(self, lab: Lab) -> None:
+        """A job's ticks only go forward."""
+        await self.of(lab.broker).publish_tick(JOB, 60.0, message("a"))
+
+        assert not await self.of(lab.broker).publish_tick(JOB, 59.5, message("b"))
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_later_tick_is_published(self, lab: Lab) -> None:
+        """The next tick is published, though the last one's message still waits."""
+        await self.of(lab.broker).publish_tick(JOB, 60.0, message("a"))
+
+        assert await self.of(lab.broker).publish_tick(JOB, 60.5, message("b"))
+        assert await lab.rest() == ["a", "b"]
+
+    @fact
+    async def test_jobs_are_apart(self, lab: Lab) -> None:
+        """Two jobs of one queue, and one job in two queues, have their own ticks."""
+        ticks = self.of(lab.broker)
+        sent = [
+            await ticks.publish_tick(JOB, 60.0, message("a")),
+            await ticks.publish_tick("another job", 60.0, message("b")),
+            await ticks.publish_tick(JOB, 60.0, message("c", OTHER)),
+        ]
+
+        assert sent == [True, True, True]
+
+    @fact
+    async def test_racing_schedulers_publish_once(self, lab: Lab) -> None:
+        """Of schedulers that publish one tick at one moment, one succeeds."""
+        both = [self.of(lab.broker), self.of(await lab.connect())]
+        calls = [
+            each.publish_tick(JOB, float(tick), message(f"{tick}"))
+            for tick in range(1, 21)
+            for each in both
+        ]
+        published = await asyncio.gather(*calls)
+
+        assert sum(published) == 20
+        assert len(await lab.rest()) == 20
+
+    @fact
+    async def test_last_tick_is_remembered(self, lab: Lab) -> None:
+        """last_tick is the newest tick that was published, also when its message has ended."""
+        ticks = self.of(lab.broker)
+        before = await ticks.last_tick(QUEUE, JOB)
+        await ticks.publish_tick(JOB, 60.0, message("a"))
+        await ticks.publish_tick(JOB, 1_700_000_000.25, message("b"))
+        await ticks.publish_tick(JOB, 61.0, message("c"))
+        await lab.rest()
+        await lab.broker.clear(QUEUE)
+
+        assert before is None
+        assert await self.of(await lab.connect()).last_tick(QUEUE, JOB) == 1_700_000_000.25
+
+    @fact
+    async def test_time_goes_forward(self, lab: Lab) -> None:
+        """time is the store's clock, which deliveries are stamped by."""
+        before = await self.of(lab.broker).time()
+        await lab.publish("a")
+        delivery = (await lab.consume()).delivery
+        after = await self.of(lab.broker).time()
+
+        assert delivery is not None
+        assert before - 0.001 <= delivery.claimed_at <= after + 0.001

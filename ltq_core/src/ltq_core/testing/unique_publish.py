@@ -1,0 +1,183 @@
+"""Facts about unique keys."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from ltq_core.abilities import UniquePublish
+from ltq_core.testing.ability import AbilityConformance
+from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, message
+from ltq_core.testing.suite import fact
+from ltq_core.testing.waiting import wait_until
+
+if TYPE_CHECKING:
+    from ltq_core.broker import Broker
+    from ltq_core.message import Message
+
+
+class UniquePublishConformance(AbilityConformance[UniquePublish]):
+    """A key is held by one message, from its send to its end."""
+
+    ability = UniquePublish
+
+    async def send(
+        self, broker: Broker, sent: Message, key: str = "key", hold: float = 0, delay: float = 0
+    ) -> str:
+        """Publish *sent* with a key, as a task does."""
+        sent.ctx["unique"] = key
+        return await self.of(broker).publish_unique(sent, key, hold, delay)
+
+    @fact
+    async def test_first_message_holds_the_key(self, lab: Lab) -> None:
+        """A message whose key is free is published; its own id is returned."""
+        first = message("a")
+
+        assert await self.send(lab.broker, first) == first.id
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_second_message_is_not_stored(self, lab: Lab) -> None:
+        """While a key is held, nothing is stored, and the id that stands is returned."""
+        first = message("a")
+        await self.send(lab.broker, first)
+
+        assert await self.send(await lab.connect(), message("b")) == first.id
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_holder_published_again_is_one_message(self, lab: Lab) -> None:
+        """Publishing the holder again, as after a lost answer, succeeds and changes nothing."""
+        first = message("a")
+        await self.send(lab.broker, first)
+
+        assert await self.send(lab.broker, first) == first.id
+        assert await lab.broker.size(QUEUE) == 1
+
+    @fact
+    async def test_keys_are_apart(self, lab: Lab) -> None:
+        """Another key, and the same key in another queue, are free."""
+        await self.send(lab.broker, message("a"))
+        await self.send(lab.broker, message("b"), key="another")
+        await self.send(lab.broker, message("c", OTHER))
+
+        assert (await lab.rest(), await lab.rest(OTHER)) == (["a", "b"], ["c"])
+
+    @fact
+    async def test_delay_of_a_unique_message_is_kept(self, lab: Lab) -> None:
+        """A unique message may be delayed; it holds its key meanwhile."""
+        start = time.monotonic()
+        first = message("a")
+        await self.send(lab.broker, first, delay=0.5)
+        standing = await self.send(lab.broker, message("b"))
+        await lab.consume()
+
+        assert standing == first.id
+        assert time.monotonic() - start >= 0.5 - CLOCKS
+
+    @fact
+    async def test_key_is_held_while_its_message_runs(self, lab: Lab) -> None:
+        """A message in flight holds its key."""
+        first = message("a")
+        await self.send(lab.broker, first)
+        await lab.consume()
+
+        assert await self.send(lab.broker, message("b")) == first.id
+
+    @fact
+    async def test_key_is_held_through_a_retry(self, lab: Lab) -> None:
+        """A message that was nacked with a changed ``ctx`` still holds its key."""
+        first = message("a")
+        await self.send(lab.broker, first)
+        received = await lab.consume()
+        received.ctx["tries"] = 1
+        await lab.broker.nack(received, delay=3600)
+
+        assert await self.send(lab.broker, message("b")) == first.id
+
+    @fact
+    async def test_ack_releases_the_key(self, lab: Lab) -> None:
+        """When its message is done, the key is free."""
+        await self.send(lab.broker, message("a"))
+        await lab.take(1)
+        second = message("b")
+
+        assert await self.send(lab.broker, second) == second.id
+
+    @fact
+    async def test_ack_in_a_claim_releases_the_key(self, lab: Lab) -> None:
+        """A key is free as well when its message was acked by consume_many."""
+        await self.send(lab.broker, message("a"))
+        acks = [await lab.consume()]
+        await lab.publish("next", queue=OTHER)
+        await lab.soon(lab.broker.consume_many([OTHER], 1, acks), "consume_many")
+        second = message("b")
+
+        assert await self.send(lab.broker, second) == second.id
+
+    @fact
+    async def test_drop_releases_the_key(self, lab: Lab) -> None:
+        """When its message is dropped, the key is free."""
+        await self.send(lab.broker, message("a"))
+        await lab.broker.nack(await lab.consume(), drop=True)
+        second = message("b")
+
+        assert await self.send(lab.broker, second) == second.id
+
+    @fact
+    async def test_clear_releases_the_keys(self, lab: Lab) -> None:
+        """When its queue is cleared, a waiting message's key is free."""
+        await self.send(lab.broker, message("a"))
+        await self.send(lab.broker, message("b"), key="another", delay=3600)
+        await lab.broker.clear(QUEUE)
+        again, another = message("c"), message("d")
+
+        assert await self.send(lab.broker, again) == again.id
+        assert await self.send(lab.broker, another, key="another") == another.id
+
+    @fact
+    async def test_clear_keeps_the_keys_in_flight(self, lab: Lab) -> None:
+        """Clearing a queue does not free the key of a message in flight."""
+        first = message("a")
+        await self.send(lab.broker, first)
+        await lab.consume()
+        await lab.broker.clear(QUEUE)
+
+        assert await self.send(lab.broker, message("b")) == first.id
+
+    @fact
+    async def test_hold_outlasts_the_message(self, lab: Lab) -> None:
+        """With *hold* the key stays held for that long, though its message has ended."""
+        start = time.monotonic()
+        first = message("a")
+        await self.send(lab.broker, first, hold=0.6)
+        await lab.take(1)
+        assert await self.send(lab.broker, message("b")) == first.id
+
+        async def is_free() -> bool:
+            second = message("c")
+            return await self.send(lab.broker, second) == second.id
+
+        await wait_until(is_free, 0.6 + lab.patience, "the key is free again")
+        assert time.monotonic() - start >= 0.6 - CLOCKS
+
+    @fact
+    async def test_message_outlasts_its_hold(self, lab: Lab) -> None:
+        """A message that has not ended holds its key when *hold* is over."""
+        first = message("a")
+        await self.send(lab.broker, first, hold=0.05, delay=0.2)
+        await lab.consume()
+
+        assert await self.send(lab.broker, message("b")) == first.id
+
+    @fact
+    async def test_racing_producers_store_one_message(self, lab: Lab) -> None:
+        """Of producers that send with one key at one moment, one wins and all learn who."""
+        brokers = [lab.broker, await lab.connect()]
+        calls = [self.send(brokers[n % 2], message(f"{n}")) for n in range(40)]
+        standing = set(await asyncio.gather(*calls))
+
+        assert len(standing) == 1
+        assert {(await lab.consume()).id} == standing
+        assert await lab.broker.size(QUEUE) == 0

@@ -1,0 +1,1 @@
+"""LTQ's in-process broker: ``memory://``."""

@@ -1,0 +1,122 @@
+"""``ltq plugins new``: a complete package, which passes its own tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ltq_core.cli.plugins import plugins
+from ltq_core.cli.plugins.new import KINDS
+from ltq_core.errors import ConfigurationError
+
+CORE = Path(__file__).parents[2] / "ltq_core"
+
+COMMON = {
+    "README.md",
+    "pyproject.toml",
+    "src/ltq_nats/__init__.py",
+    "src/ltq_nats/plugin.py",
+    "src/ltq_nats/py.typed",
+    "tests/test_plugin.py",
+}
+FILES = {
+    "broker": {"src/ltq_nats/broker.py", "src/ltq_nats/store.py", "tests/test_broker.py"},
+    "middleware": {"src/ltq_nats/middleware.py", "tests/test_middleware.py"},
+    "command": {"src/ltq_nats/command.py", "tests/test_command.py"},
+}
+
+
+def new(directory: Path, *args: str) -> Result:
+    return CliRunner().invoke(
+        plugins, ["new", "--directory", str(directory), *args], catch_exceptions=False
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_package_is_complete(tmp_path: Path, kind: str) -> None:
+    result = new(tmp_path, "ltq-nats", "--kind", kind)
+
+    folder = tmp_path / "ltq-nats"
+    written = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert written == COMMON | FILES[kind]
+    assert result.stdout == f"{folder}\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_left_to_fill_in(tmp_path: Path, kind: str) -> None:
+    new(tmp_path, "ltq-nats", "--kind", kind)
+
+    for file in filter(Path.is_file, tmp_path.rglob("*")):
+        assert "$" not in file.read_text(), file
+        if file.suffix == ".py":
+            compile(file.read_text(), file, "exec")
+
+
+def test_package_is_a_broker_unless_told_otherwise(tmp_path: Path) -> None:
+    new(tmp_path, "ltq-nats")
+
+    assert (tmp_path / "ltq-nats/src/ltq_nats/broker.py").exists()
+
+
+def test_package_declares_its_plugin_and_the_core_it_was_written_for(tmp_path: Path) -> None:
+    new(tmp_path, "LTQ_Big.Data")
+
+    text = (tmp_path / "ltq-big-data/pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    assert project["name"] == "ltq-big-data"
+    assert project["dependencies"] == ["ltq-core>=0.1,<0.2"]
+    assert project["entry-points"]["ltq"] == {"big-data": "ltq_big_data.plugin"}
+
+
+def test_folder_that_exists_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "ltq-nats").mkdir()
+
+    with pytest.raises(ConfigurationError, match="exists already"):
+        new(tmp_path, "ltq-nats")
+    assert list((tmp_path / "ltq-nats").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "ltq-", "-", "3d", "a/b", "ltq-ä", "class", "../evil"])
+def test_name_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="Choose one like ltq-nats"):
+        new(tmp_path, "--", name)
+
+
+@pytest.mark.parametrize("name", ["ltq", "ltq-core", "LTQ_Redis", "json"])
+def test_name_that_is_taken_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is taken"):
+        new(tmp_path, name)
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` of a clean environment that holds ltq-core, from its wheel."""
+    root = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", root / "venv")
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", root, CORE)
+    run(root / "venv/bin/pip", "install", *root.glob("*.whl"))
+    return root / "venv/bin"
+
+
+@pytest.mark.wheels
+@pytest.mark.parametrize("kind", KINDS)
+def test_package_passes_its_own_tests_in_a_clean_environment(
+    environment: Path, tmp_path: Path, kind: str
+) -> None:
+    name = f"ltq-my-{kind}"
+    run(environment / "ltq", "plugins", "new", name, "--kind", kind, cwd=tmp_path)
+    run(environment / "pip", "install", ".[test]", cwd=tmp_path / name)
+
+    run(environment / "pytest", "-W", "error", cwd=tmp_path / name)
+    assert run(environment / "ltq", "plugins", "check", name) == f"my-{kind}: ok\n"

@@ -1,0 +1,224 @@
+"""``ltq run``: real processes, from what they run to how they exit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from command_line import CommandLine, command_line
+from fake_site import FakeSite
+
+__all__ = ["command_line"]
+
+SUPPORT = Path(__file__).parents[1] / "support"
+
+JOBS = """
+    import ltq
+
+    worker = ltq.Worker("jobs", broker_url="memory://")
+
+    @worker.task
+    async def greet(name: str) -> None:
+        print("hello", name)
+
+    greet.send_sync("world")
+    app = ltq.App()
+    app.register_worker(worker)
+    scheduler = ltq.Scheduler("memory://")
+    scheduler.cron("* * * * * *", greet.message("again"))
+"""
+
+AWAY = """
+    from fake_site import SoundBroker
+    from ltq_core import BrokerUnavailableError, hookimpl
+
+    class AwayBroker(SoundBroker):
+        async def size(self, queue):
+            raise BrokerUnavailableError("Nobody answers at away://.")
+
+    @hookimpl
+    def ltq_register_brokers():
+        return {"away": AwayBroker}
+"""
+
+
+@pytest.fixture
+def jobs(command_line: CommandLine) -> CommandLine:
+    command_line.write("jobs", JOBS)
+    command_line.env["PYTHONPATH"] = os.pathsep.join([str(command_line.folder), str(SUPPORT)])
+    return command_line
+
+
+@pytest.fixture
+def away(jobs: CommandLine) -> CommandLine:
+    """With a broker that nobody ever reaches, at ``away://``."""
+    FakeSite(jobs.folder).add("ltq-away", {"away": AWAY})
+    return jobs
+
+
+@pytest.mark.parametrize("args", [("jobs:worker",), ("--app", "jobs:app"), ("jobs:app",)])
+def test_worker_or_app_in_the_current_directory_runs_messages(
+    jobs: CommandLine, args: tuple[str, ...]
+) -> None:
+    del jobs.env["PYTHONPATH"]
+
+    running = jobs.start("run", *args)
+    running.until("hello world")
+
+    assert running.stopped() == 0
+
+
+def test_scheduler_beside_a_worker_feeds_it(jobs: CommandLine) -> None:
+    running = jobs.start("run", "jobs:worker", "--scheduler", "jobs:scheduler")
+    running.until("hello again")
+
+    assert running.stopped() == 0
+
+
+def test_scheduler_runs_by_itself(jobs: CommandLine) -> None:
+    running = jobs.start("run", "jobs:scheduler")
+    running.until("Scheduling 1 jobs")
+
+    assert running.stopped() == 0
+
+
+def test_only_tasks_write_to_stdout(jobs: CommandLine) -> None:
+    running = jobs.start("run", "jobs:worker")
+    running.until("hello world")
+    running.stopped()
+
+    assert running.out == "hello world\n"
+
+
+def test_log_level_leaves_out_what_is_below_it(jobs: CommandLine) -> None:
+    running = jobs.start("run", "jobs:worker", "--log-level", "warning")
+    running.until("hello world")
+    running.stopped()
+
+    assert "INFO" not in running.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--broker-url", "memory://other", "run", "jobs:worker"),
+        ("run", "jobs:worker", "--broker-url", "memory://other"),
+        ("run", "jobs:worker", "--redis-url", "memory://other"),
+    ],
+)
+def test_broker_url_stands_in_for_the_declared_one(
+    jobs: CommandLine, args: tuple[str, ...]
+) -> None:
+    running = jobs.start(*args)
+    running.until("hello world")
+    running.stopped()
+
+    assert "Broker      memory://other\n" in running.err
+
+
+def test_concurrency_stands_in_for_the_declared_one(jobs: CommandLine) -> None:
+    running = jobs.start("run", "--app", "jobs:app", "--concurrency", "7")
+    running.until("hello world")
+    running.stopped()
+
+    assert "jobs, concurrency 7\n" in running.err
+
+
+def test_concurrency_without_a_worker_is_a_mistake(jobs: CommandLine) -> None:
+    ended = jobs.run("run", "jobs:scheduler", "--concurrency", "7")
+
+    assert ended.code == 2
+    assert ended.err == "Error: --concurrency limits a worker, and here is none.\n"
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon"])
+def test_timeout_that_is_no_finite_number_of_seconds_is_a_mistake(
+    jobs: CommandLine, value: str
+) -> None:
+    ended = jobs.run("run", "jobs:worker", "--shutdown-timeout", value)
+
+    assert ended.code == 2
+    assert "'--shutdown-timeout'" in ended.err
+
+
+def test_broker_that_is_away_is_waited_for(away: CommandLine) -> None:
+    running = away.start("run", "jobs:worker", "--broker-url", "away://")
+    running.until("Nobody answers at away://.")
+
+    assert running.stopped() == 0
+
+
+def test_broker_that_stays_away_for_the_connect_timeout_ends_the_run(
+    away: CommandLine,
+) -> None:
+    ended = away.run("run", "jobs:worker", "--broker-url", "away://", "--connect-timeout", "0")
+
+    assert ended.code == 3
+    assert ended.err.endswith("\nError: Nobody answers at away://.\n")
+
+
+def test_worker_that_cannot_work_ends_its_app(command_line: CommandLine) -> None:
+    command_line.write(
+        "mixed",
+        """
+        import ltq
+
+        good, empty = ltq.Worker("good", "memory://"), ltq.Worker("empty", "memory://")
+        app = ltq.App()
+        app.register_worker(good)
+        app.register_worker(empty)
+
+        @good.task
+        async def work() -> None: ...
+        """,
+    )
+
+    ended = command_line.run("run", "--app", "mixed:app")
+
+    assert ended.code == 2
+    assert ended.err.endswith("\nError: Worker 'empty' has no task to run.\n")
+
+
+def test_failure_that_is_not_ltqs_keeps_its_traceback(jobs: CommandLine) -> None:
+    jobs.write(
+        "odd",
+        """
+        from jobs import worker
+
+        async def run(**settings):
+            return 1 / 0
+
+        worker.run = run
+        """,
+    )
+
+    ended = jobs.run("run", "odd:worker")
+
+    assert ended.code == 1
+    assert ended.err.endswith("\nZeroDivisionError: division by zero\n")
+
+
+def test_broken_plugin_costs_one_warning_line(jobs: CommandLine) -> None:
+    FakeSite(jobs.folder).add("ltq-bad", {"bad": "1 / 0"})
+
+    running = jobs.start("run", "jobs:worker")
+    running.until("hello world")
+    running.stopped()
+
+    warnings = [line for line in running.err.splitlines() if "WARNING" in line]
+    assert len(warnings) == 1
+    assert "Plugin 'bad' from ltq-bad 1.0 could not be loaded" in warnings[0]
+
+
+def test_what_is_registered_with_atexit_runs(jobs: CommandLine) -> None:
+    jobs.write(
+        "leaving", "import atexit\nfrom jobs import worker\natexit.register(print, 'bye')"
+    )
+
+    running = jobs.start("run", "leaving:worker")
+    running.until("hello world")
+    running.stopped()
+
+    assert running.out.endswith("bye\n")

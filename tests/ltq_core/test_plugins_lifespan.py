@@ -1,0 +1,97 @@
+"""What accompanies a worker, and what a plugin's fault does to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ltq_core import plugins
+from ltq_core.errors import PluginError
+
+if TYPE_CHECKING:
+    from fake_site import FakeSite
+    from ltq_core.worker import Worker
+
+ACCOMPANYING = """
+from contextlib import asynccontextmanager
+from ltq_core import hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def ltq_worker_lifespan(worker):
+    worker.log.append("{name} enters")
+    yield
+    worker.log.append("{name} leaves")
+"""
+
+FAILING = """
+from ltq_core import hookimpl
+
+@hookimpl
+def ltq_worker_lifespan(worker):
+    {body}
+"""
+
+
+def a_worker() -> tuple[Worker, list[str]]:
+    log: list[str] = []
+    return cast("Any", SimpleNamespace(log=log)), log
+
+
+async def live(worker: Worker) -> None:
+    async with AsyncExitStack() as stack:
+        for context in plugins.worker_lifespans(worker):
+            await stack.enter_async_context(context)
+
+
+def test_contexts_come_in_the_order_of_the_plugins_names(site: FakeSite) -> None:
+    site.add("ltq-a", {"second": ACCOMPANYING.format(name="second")})
+    site.add("ltq-b", {"first": ACCOMPANYING.format(name="first")})
+    site.use()
+    worker, log = a_worker()
+
+    asyncio.run(live(worker))
+
+    assert log == ["first enters", "second enters", "second leaves", "first leaves"]
+
+
+def test_hook_may_answer_none(site: FakeSite) -> None:
+    site.add("ltq-quiet", {"quiet": FAILING.format(body="return None")})
+    site.use()
+
+    assert plugins.worker_lifespans(a_worker()[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("raise OSError('no port')", "its ltq_worker_lifespan raised OSError: no port"),
+        ("return 3", "its ltq_worker_lifespan answered int, not an async context manager"),
+    ],
+)
+def test_plugin_whose_hook_fails_is_taken_out_with_a_warning(
+    site: FakeSite, caplog: pytest.LogCaptureFixture, body: str, fault: str
+) -> None:
+    site.add("ltq-bad", {"bad": FAILING.format(body=body)})
+    site.add("ltq-good", {"good": ACCOMPANYING.format(name="good")})
+    site.use()
+
+    with caplog.at_level(logging.WARNING, "ltq.plugins"):
+        contexts = plugins.worker_lifespans(a_worker()[0])
+
+    assert len(contexts) == 1
+    assert [one.state for one in plugins.installed()] == ["broken", "ok"]
+    assert f"could not be loaded: {fault}. Update it" in caplog.text
+
+
+def test_hook_that_fails_is_an_error_where_plugins_are_strict(site: FakeSite) -> None:
+    site.add("ltq-bad", {"bad": FAILING.format(body="raise OSError('no port')")})
+    site.use(strict=True)
+
+    with pytest.raises(PluginError, match="no port"):
+        plugins.worker_lifespans(a_worker()[0])
