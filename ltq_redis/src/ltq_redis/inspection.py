@@ -1,0 +1,120 @@
+"""Looks into queues, and clears them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ltq_core import DecodeError, Message
+from ltq_core.abilities import LiveWorker, QueueStats
+from ltq_redis.scripts import CLEAR, TOKEN, UNLIMIT
+
+if TYPE_CHECKING:
+    from ltq_redis.keys import QueueKeys
+    from ltq_redis.link import Link
+
+PAGE = 1000
+
+
+async def size(link: Link, keys: QueueKeys) -> int:
+    """Messages that wait: in the queue, among the suspects, or for a limit."""
+    total = 0
+    for key in (keys.queue, keys.suspects, keys.parked, keys.reserved):
+        total += await link.call("ZCARD", key)
+    return total
+
+
+async def clear(link: Link, keys: QueueKeys) -> None:
+    """Remove what waits, and the unique keys that it holds, a page an atomic step."""
+    for key in (keys.queue, keys.suspects, keys.parked, keys.reserved):
+        while members := await link.call("ZRANGE", key, 0, PAGE - 1):
+            names = [key, keys.queue, keys.wake, keys.deliveries, keys.running]
+            args: list[Any] = []
+            for member in members:
+                unique, id_ = _unique_key(keys, member)
+                names += unique
+                args += (member, len(names) - 5 if unique else 0, id_)
+            await link.run(CLEAR, names, args)
+
+
+def _unique_key(keys: QueueKeys, member: bytes) -> tuple[list[str], str]:
+    """The unique key that a message holds, if any, and its id."""
+    # What stands parked or reserved has a prefix of its own before the bytes.
+    with contextlib.suppress(DecodeError):
+        message = Message.from_json(member[member.rfind(b"\0") + 1 :])
+        if "unique" in message.ctx:
+            return [keys.unique(str(message.ctx["unique"]))], message.id
+    return [], ""
+
+
+async def queues(link: Link, prefix: str) -> set[str]:
+    """The names of all queues of one server, from their keys."""
+    names: set[str] = set()
+    for kind in ("queue:", "ltq:dead:", "ltq:suspects:", "ltq:workers:", "ltq:parked:"):
+        start, cursor = len(prefix) + len(kind), b"0"
+        while True:
+            cursor, found = await link.call(
+                "SCAN", cursor, "MATCH", f"{prefix}{kind}*", "COUNT", PAGE
+            )
+            names.update(key.decode(errors="replace")[start:] for key in found)
+            if cursor == b"0":
+                break
+    return {name.replace("{", "").replace("}", "") for name in names}
+
+
+async def stats(link: Link, keys: QueueKeys) -> QueueStats:
+    """Figures of one queue; each is exact, together they are a moment apart."""
+    now = await _now(link)
+    due = await link.call("ZCOUNT", keys.queue, "-inf", f"{now:.6f}")
+    head = await link.call("ZRANGE", keys.queue, 0, 0, "WITHSCORES")
+    running = sum(worker.running for worker in await workers(link, keys))
+    return QueueStats(
+        waiting=await size(link, keys),
+        due=due,
+        running=running,
+        dead=await link.call("ZCARD", keys.dead),
+        oldest_due=max(0.0, now - float(head[1])) if due and head else None,
+        paused=bool(await link.call("EXISTS", keys.paused)),
+    )
+
+
+async def peek(link: Link, keys: QueueKeys, limit: int) -> list[Message]:
+    """The next messages of the queue."""
+    messages = []
+    for raw in await link.call("ZRANGE", keys.queue, 0, limit - 1):
+        with contextlib.suppress(DecodeError):
+            messages.append(Message.from_json(raw))
+    return messages
+
+
+async def unlimit(link: Link, keys: QueueKeys) -> None:
+    """Return to the queue what waits for a limit that nobody declares any more."""
+    names = [keys.queue, keys.wake, keys.running, keys.parked, keys.reserved]
+    while await link.run(UNLIMIT, names, []):
+        pass
+
+
+async def resume(link: Link, keys: QueueKeys) -> None:
+    """End a pause, and wake somebody."""
+    await link.call("DEL", keys.paused)
+    await link.run(TOKEN, [keys.queue, keys.suspects, keys.wake], [])
+
+
+async def workers(link: Link, keys: QueueKeys) -> list[LiveWorker]:
+    """Who holds a lease on the queue; a worker holds one for each batch."""
+    now = await _now(link)
+    rows: list[Any] = await link.call("ZRANGE", keys.workers, 0, -1, "WITHSCORES")
+    found: dict[str, LiveWorker] = {}
+    for member, deadline in zip(rows[::2], rows[1::2], strict=True):
+        lease, left = member.decode(errors="replace"), float(deadline) - now
+        if left > 0:
+            name = lease.rpartition(".")[0] or lease
+            held = await link.call("ZCARD", keys.processing(lease))
+            before = found.get(name) or LiveWorker(name, 0, 0)
+            found[name] = LiveWorker(name, before.running + held, max(before.expires_in, left))
+    return list(found.values())
+
+
+async def _now(link: Link) -> float:
+    seconds, micros = await link.call("TIME")
+    return int(seconds) + int(micros) / 1e6

@@ -1,0 +1,158 @@
+"""Renews one loop's leases and takes over what dead workers left, from a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ltq_core import BrokerError, BrokerUnavailableError, LeaseKeeper, get_logger
+from ltq_redis.link import Link
+from ltq_redis.reply import text
+from ltq_redis.scripts import BEAT, RECLAIM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from ltq_redis.keys import QueueKeys
+    from ltq_redis.queue import Batch, QueueState
+    from ltq_redis.settings import Settings
+    from ltq_redis.topology import Topology
+
+log = get_logger("redis")
+
+# What one `reclaim` takes over at most; as in Lua.
+BOUND = 200
+# What a beat answers for a batch whose lease has ended; as in Lua.
+GONE = -1
+
+
+class Lease:
+    """Keeps the leases of one event loop's queues.
+
+    The beats run in the keeper's thread, in an event loop of its own, over a link of
+    its own: nothing that blocks the worker's loop can hold them up.
+
+    Args:
+        queues: The loop's queues by name; it may grow.
+        wake: Lets the loop look for work again; called through the loop.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        tag: str,
+        settings: Settings,
+        queues: dict[str, QueueState],
+        wake: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._wake = wake
+        self._loop = asyncio.get_running_loop()
+        self._runner: asyncio.Runner | None = None
+        # A beat that hangs must leave time for the next one before the lease ends.
+        timeout = min(settings.timeout, settings.lease / 3)
+        self._link = Link(lambda: topology.connect(tag), timeout)
+        self._keeper = LeaseKeeper(
+            settings.lease / 3,
+            self._beat,
+            self._lost,
+            stuck=settings.stuck,
+            finish=self._finish,
+        )
+
+    def start(self) -> None:
+        """Begin to beat; a second call does nothing."""
+        self._keeper.start()
+
+    async def stop(self) -> None:
+        """End the beats."""
+        await self._loop.run_in_executor(None, self._keeper.stop)
+
+    def discard(self) -> None:
+        """End the beats of a loop that is closed."""
+        self._keeper.stop()
+
+    def _beat(self) -> list[Hashable]:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(self._beat_all())
+
+    def _finish(self) -> None:
+        if self._runner is not None:
+            self._runner.run(self._link.close())
+            self._runner.close()
+
+    async def _beat_all(self) -> list[Hashable]:
+        rows = [(queue, list(queue.batches.values())) for queue in list(self._queues.values())]
+        keys: list[str] = []
+        args: list[Any] = [self._settings.lease]
+        for queue, batches in rows:
+            keys += (queue.keys.workers, *(batch.processing for batch in batches))
+            args += (len(batches), *(batch.worker for batch in batches))
+        reply = await self._link.run(BEAT, keys, args) if keys else []
+        lost: list[Hashable] = []
+        # An empty reply says that nobody holds anything, not even this process.
+        for i, (queue, batches) in enumerate(rows):
+            row = reply[i] if reply else ([], [GONE] * len(batches))
+            if isinstance(row, bytes):
+                log.error("No lease on '%s' can be renewed: %s", queue.name, text(row))
+                continue
+            ended, held = row
+            for batch, count in zip(batches, held, strict=True):
+                if self._note(batch, count):
+                    lost.append(queue.name)
+            for worker in ended:
+                await self._take_over(queue.keys, text(worker))
+        return lost
+
+    def _note(self, batch: Batch, count: int) -> bool:
+        """Note how many messages W holds; whether its lease was lost with some of them."""
+        if count == GONE and batch.late:
+            batch.late -= 1
+            return False
+        if count == GONE:
+            return batch.lose()
+        if count > len(batch.held):
+            # More than this process knows of: a call whose reply was lost came late.
+            batch.unsure = batch.queue.ready = True
+            self._call_wake()
+        return False
+
+    async def _take_over(self, names: QueueKeys, worker: str) -> None:
+        try:
+            total = await reclaim(self._link, names, worker, died=True)
+        except BrokerUnavailableError:
+            raise
+        except BrokerError as error:  # a key of the wrong type: other queues go on
+            log.error("A dead worker's part of '%s' stays: %s", names.written, error)
+            return
+        if total:
+            log.warning(
+                "%d messages of a dead worker stand again in '%s'", total, names.written
+            )
+
+    def _lost(self, queues: list[Hashable]) -> None:
+        log.warning("The lease on %s was lost; its messages run elsewhere", queues)
+        self._call_wake()
+
+    def _call_wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError as error:  # the loop is closed: nobody works there any more
+            log.debug("Nobody to wake: %s", error)
+
+
+async def reclaim(link: Link, names: QueueKeys, worker: str, *, died: bool) -> int:
+    """Return what *worker* holds to its queue; how many messages that were.
+
+    Raises:
+        BrokerUnavailableError: Redis cannot be reached; calling again goes on.
+    """
+    keys = [names.queue, names.processing(worker), names.workers, names.deliveries]
+    keys += [names.suspects, names.wake, names.running, names.parked, names.reserved]
+    total, moved = 0, BOUND
+    while moved == BOUND:
+        moved = await link.run(RECLAIM, keys, [worker, int(died)])
+        total += moved
+    return total

@@ -1,0 +1,215 @@
+-- Lease due messages of one queue whose starts are limited, for all workers together.
+--
+-- KEYS  queue, processing:W, workers, deliveries, suspects, wake, running, parked,
+--       reserved, rate, turn, paused
+-- ARGV  W, never used before; the most to claim, lease in seconds, 1 if the worker holds
+--       nothing; then seconds between slots (0: no rate limit), burst, 1 if the rate
+--       counts by key; places (0: no concurrency limit), 1 if they count by key; the
+--       worker whom all its W have in common
+-- Returns what `claim` returns, for one queue and no settled batch.
+--
+-- Atomic: a message and its slot or place.
+-- Sent twice: as `claim`.
+--
+-- Slots follow the generic cell rate algorithm (ITU-T I.371) and may be given up to
+-- HORIZON ahead; the client starts the message at its slot. A message that must wait
+-- stays where it stands, so that order is kept; with keys it would hold up the others,
+-- and is moved once: to its reserved slot, or to where its key's next place finds it.
+
+local HORIZON = 0.1   -- what a slot may be given ahead, in seconds
+local SCAN = 200      -- messages looked at in one call
+
+local at = {
+  queue = KEYS[1], processing = KEYS[2], workers = KEYS[3], deliveries = KEYS[4],
+  suspects = KEYS[5], tokens = KEYS[6], running = KEYS[7], parked = KEYS[8],
+  reserved = KEYS[9], rate = KEYS[10], turn = KEYS[11],
+}
+local W, most, lease, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
+local interval, burst, rate_keyed = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local places, places_keyed, worker = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
+
+local now = clock()
+local due = precise(now)
+local found = packed()
+local status, claimed, reserved = 'ok', 0, false
+
+-- Here and below a message is added where it goes before it is removed where it stands:
+-- an error on the way must not lose it.
+local function take(from, member, raw, score, wait)
+  local crashes = crashes_of(at.deliveries, raw)
+  if claimed == 0 then
+    redis.call('ZADD', at.workers, precise(now + lease), W)
+  end
+  redis.call('ZADD', at.processing, score, raw)
+  redis.call('ZREM', from, member)
+  pack(found, raw, score, crashes, wait)
+  claimed = claimed + 1
+end
+
+-- The next slot of `key`, and the one after it.
+local function slot_of(key)
+  local arrival = math.max(tonumber(redis.call('ZSCORE', at.rate, key) or 0), now)
+  return math.max(now, arrival - (burst - 1) * interval), arrival + interval
+end
+
+local function reserve(key, after)
+  redis.call('ZADD', at.rate, precise(after), key)
+  reserved = true
+end
+
+local function has_place(key)
+  return places == 0 or tonumber(redis.call('HGET', at.running, key) or 0) < places
+end
+
+local function occupy(key)
+  if places > 0 then
+    redis.call('HINCRBY', at.running, key, 1)
+  end
+end
+
+local function park(from, member, raw, score, key)
+  local padded = string.rep('0', 24 - #score) .. score
+  redis.call('ZADD', at.parked, 0, key .. '\0' .. padded .. '\0' .. raw)
+  redis.call('ZREM', from, member)
+end
+
+local function take_reserved()
+  local till = precise(now + HORIZON)
+  local rows = redis.call('ZRANGEBYSCORE', at.reserved, '-inf', till, 'WITHSCORES', 'LIMIT', 0, most)
+  for i = 1, #rows, 2 do
+    local member = rows[i]
+    local cut = string.find(member, '\0', 1, true)
+    local score, raw = string.sub(member, 2, cut - 1), string.sub(member, cut + 1)
+    local key = places_keyed and key_of(raw, 'concurrency_key') or ''
+    local wait = math.max(0, tonumber(rows[i + 1]) - now)
+    if string.sub(member, 1, 1) == 'p' then
+      take(at.reserved, member, raw, score, wait)
+    elseif has_place(key) then
+      occupy(key)
+      take(at.reserved, member, raw, score, wait)
+    elseif places_keyed then
+      park(at.reserved, member, raw, score, key)
+    end
+  end
+end
+
+-- Take one message from the queue, or move it; seconds to wait if it holds up the rest.
+local function consider(raw, score)
+  local slot, after = now, nil
+  local rate_key = rate_keyed and key_of(raw, 'rate_key') or ''
+  local place_key = places_keyed and key_of(raw, 'concurrency_key') or ''
+  if interval > 0 then
+    slot, after = slot_of(rate_key)
+    if slot > now + HORIZON then
+      if not rate_keyed then
+        return slot - now - HORIZON / 2
+      end
+      reserve(rate_key, after)
+      redis.call('ZADD', at.reserved, precise(slot), 'r' .. score .. '\0' .. raw)
+      redis.call('ZREM', at.queue, raw)
+      return
+    end
+  end
+  if not has_place(place_key) then
+    if not places_keyed then
+      return ''
+    end
+    park(at.queue, raw, raw, score, place_key)
+    return
+  end
+  occupy(place_key)
+  if after then
+    reserve(rate_key, after)
+  end
+  take(at.queue, raw, raw, score, slot - now)
+end
+
+local function take_due()
+  local rows = redis.call('ZRANGEBYSCORE', at.queue, '-inf', due, 'WITHSCORES', 'LIMIT', 0, SCAN)
+  for i = 1, #rows, 2 do
+    if claimed >= most then
+      return
+    end
+    local wait = consider(rows[i], rows[i + 1])
+    if wait then
+      return wait
+    end
+  end
+end
+
+-- Of all who wait for the same slot one asks for it; the others look again a second
+-- later, in case it is gone.
+local function turn(wait)
+  local holder = redis.call('GET', at.turn)
+  if holder and holder ~= worker then
+    return math.max(1, wait + 0.2)
+  end
+  redis.call('SET', at.turn, worker, 'PX', math.ceil((wait + 0.2) * 1000))
+  return wait
+end
+
+local function next_due()
+  local wait
+  local head = redis.call('ZRANGE', at.queue, 0, 0, 'WITHSCORES')
+  if head[2] then
+    wait = math.max(0, tonumber(head[2]) - now)
+  end
+  local slot = redis.call('ZRANGE', at.reserved, 0, 0, 'WITHSCORES')
+  if slot[2] then
+    wait = math.min(wait or 1e9, math.max(0, tonumber(slot[2]) - now - HORIZON / 2))
+  end
+  if not wait then
+    redis.call('DEL', at.tokens)
+    return ''
+  end
+  if wait == 0 then
+    wake(at.tokens)
+  end
+  return precise(wait)
+end
+
+local function forget_slots()
+  if reserved then
+    redis.call('ZREMRANGEBYSCORE', at.rate, '-inf', '(' .. due)
+    local last = redis.call('ZREVRANGE', at.rate, 0, 0, 'WITHSCORES')
+    if last[2] then
+      redis.call('PEXPIRE', at.rate, math.ceil((tonumber(last[2]) - now) * 1000) + 1000)
+    end
+  end
+end
+
+-- Seconds until the next look, as text: '' without one.
+local function claim()
+  claimed = leased(found, at.workers, at.processing, at.deliveries, W)
+  if claimed > 0 or redis.call('EXISTS', KEYS[12]) == 1 then
+    return ''
+  end
+  may_write(at.workers)
+  local head = redis.call('ZRANGEBYSCORE', at.suspects, '-inf', due, 'WITHSCORES', 'LIMIT', 0, 1)
+  if #head == 2 then
+    local key = places_keyed and key_of(head[1], 'concurrency_key') or ''
+    status = 'suspects'
+    if idle and has_place(key) then
+      occupy(key)
+      take(at.suspects, head[1], head[1], head[2], 0)
+      status = 'alone'
+      return next_due()
+    end
+  end
+  take_reserved()
+  local blocked
+  if claimed < most then
+    blocked = take_due()
+  end
+  forget_slots()
+  if blocked == '' then
+    return ''
+  end
+  return blocked and precise(turn(blocked)) or next_due()
+end
+
+local fine, wait = pcall(claim)
+if not fine then
+  status, wait = wrong_type(wait), ''
+end
+return unpacked(found, { '', '', '', '', '', due, status, claimed, wait })

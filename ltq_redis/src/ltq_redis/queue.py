@@ -1,0 +1,199 @@
+"""What one event loop knows of one queue that it consumes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ltq_core import LeaseLostError, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ltq_core.abilities import QueueLimits
+    from ltq_redis.keys import QueueKeys
+
+NEVER = float("inf")
+
+# Beats for which a claim that had no reply is watched: one beat is a third of a lease, and
+# longer than a request can wait at a server that answers others.
+LATE = 2
+
+
+def new_worker_id() -> str:
+    """An id that was never used: host and process for people, the rest for uniqueness."""
+    host = socket.gethostname().translate(str.maketrans("{}:.", "----"))[:40]
+    return f"{host}-{os.getpid()}-{os.urandom(6).hex()}"
+
+
+class Receipt(NamedTuple):
+    """What settles a message: the bytes that were claimed, and the batch they came in.
+
+    Attributes:
+        raw: The member of ``processing:W``, never encoded again.
+        batch: The batch, which knows W and the queue.
+        plain: It may be acknowledged in bulk: no key, place or crash goes with it.
+    """
+
+    raw: bytes
+    batch: Batch
+    plain: bool
+
+
+class Batch:
+    """What one claim brought from one queue, under one lease.
+
+    Every claim leases under an id W that was never used before. So a receipt can hit
+    nothing but its own batch, whatever is sent twice or late; a batch that is done goes
+    as a whole; and an idle worker leaves no key behind.
+
+    Attributes:
+        worker: W.
+        queue: The queue's state in the loop that claimed it.
+        held: Messages of the batch, by their bytes, until the server confirmed that
+            they are settled.
+        unsure: Whether a reply was lost, so that W may hold more than `held`.
+        late: For how many beats more a claim without a reply may still be executed.
+        doubtful: Messages that a call without a reply may have settled.
+    """
+
+    __slots__ = ("doubtful", "held", "late", "queue", "unsure", "worker")
+
+    def __init__(self, worker: str, queue: QueueState) -> None:
+        self.worker = worker
+        self.queue = queue
+        self.held: dict[bytes, Message] = {}
+        self.unsure = False
+        self.late = 0
+        self.doubtful: set[bytes] = set()
+
+    @property
+    def processing(self) -> str:
+        """The key of what W holds."""
+        return self.queue.keys.processing(self.worker)
+
+    def settle(self, raw: bytes) -> Message | None:
+        """Forget a message that the server no longer holds for W; None if it was not held."""
+        message = self.held.pop(raw, None)
+        self.end_if_done()
+        return message
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is held, as far as is known."""
+        return bool(self.held) or self.unsure
+
+    def doubt(self) -> None:
+        """The claim has no reply, though the server may have executed it, or may yet."""
+        self.unsure = self.queue.ready = True
+        self.late = LATE
+        self.queue.batches[self.worker] = self
+
+    def end_if_done(self) -> None:
+        """Forget the batch once nothing of it is left, nor can come any more."""
+        if not self.holds and not self.late:
+            self.queue.batches.pop(self.worker, None)
+
+    def lose(self) -> bool:
+        """The lease has ended: whatever is held may run elsewhere.
+
+        Returns:
+            Whether anything was held.
+
+        Concurrency:
+            Called in the lease thread, so that a blocked loop's tasks can see it too.
+        """
+        held, self.held = self.held, {}
+        self.queue.batches.pop(self.worker, None)
+        for message in held.values():
+            if message.delivery is not None:
+                message.delivery.lease_lost = True
+        return bool(held)
+
+
+class QueueState:
+    """One queue as this loop sees it: the batches it holds, and when to look again.
+
+    Attributes:
+        name: The queue's name.
+        keys: Its keys.
+        limits: What gates its claims, or None.
+        places_free: Whether a message takes no place of a concurrency limit.
+        batches: The batches that are not done, by their W.
+        claimed: Messages that no caller has been given yet.
+        ready: Whether a claim may find something.
+        due: When the next message is due, on the loop's clock.
+    """
+
+    __slots__ = (
+        "_ids",
+        "batches",
+        "claimed",
+        "due",
+        "keys",
+        "limits",
+        "name",
+        "places_free",
+        "ready",
+    )
+
+    def __init__(self, name: str, keys: QueueKeys, limits: QueueLimits | None) -> None:
+        self.name = name
+        self.keys = keys
+        self.limits = limits
+        self.places_free = limits is None or limits.concurrency is None
+        self.batches: dict[str, Batch] = {}
+        self.claimed: deque[Message] = deque()
+        self.ready = True
+        self.due = NEVER
+        base = new_worker_id()
+        self._ids = (f"{base}.{number}" for number in itertools.count(1))
+
+    def new_batch(self) -> Batch:
+        """A batch for the next claim, under an id that was never used."""
+        return Batch(next(self._ids), self)
+
+    def see(self, wait: bytes, now: float) -> None:
+        """Note what a claim said of the time to look again."""
+        self.ready = wait == b"0.000000"
+        self.due = now + float(wait) if wait and not self.ready else NEVER
+
+
+def receipt_of(message: Message) -> Receipt:
+    """The receipt of a message that a Redis broker handed out.
+
+    Raises:
+        LeaseLostError: No such broker did.
+    """
+    delivery = message.delivery
+    receipt: Any = None if delivery is None else delivery.receipt
+    if not isinstance(receipt, Receipt):
+        raise LeaseLostError(f"Message {message.id} was not handed out by this broker.")
+    return receipt
+
+
+Done = dict[Batch, dict[bytes, Message]]
+"""Messages to acknowledge in bulk, by their batch and bytes."""
+
+
+def sort_acks(acks: Iterable[Message]) -> tuple[Done, list[Message]]:
+    """Those of *acks* that are still held: in bulk, and those that need a step of their own.
+
+    What was settled already is not settled again.
+    """
+    done: Done = {}
+    special: list[Message] = []
+    for message in acks:
+        raw, batch, plain = receipt_of(message)
+        if raw not in batch.held:
+            continue
+        if not plain:
+            special.append(message)
+        elif batch in done:
+            done[batch][raw] = message
+        else:
+            done[batch] = {raw: message}
+    return done, special

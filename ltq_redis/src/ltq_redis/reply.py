@@ -1,0 +1,53 @@
+"""Reads what the claim scripts return."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from ltq_core import DecodeError, Delivery, Message
+from ltq_core.logger import printable
+from ltq_redis.queue import Batch, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Found = tuple[bytes, float, int, float]
+"""One claimed member: its bytes, when it was due (seconds on the server's clock), the
+deliveries that ended with their worker, and the seconds until its reserved slot."""
+
+
+def unpack(reply: Sequence[Any]) -> Iterator[Found]:
+    """The members in a reply's first five values; see ``common.lua``."""
+    raws, lengths, scores, crashes, waits = reply[:5]
+    if not lengths:
+        return iter(())
+    ends = list(itertools.accumulate(map(int, lengths.split(b","))))
+    return zip(
+        map(raws.__getitem__, map(slice, (0, *ends), ends)),
+        map(float, scores.split(b",")),
+        map(int, crashes.split(b",")) if crashes else itertools.repeat(0),
+        map(float, waits.split(b",")) if waits else itertools.repeat(0.0),
+        strict=False,
+    )
+
+
+def open_message(found: Found, batch: Batch, now: float) -> Message:
+    """The message in *found*, with its delivery.
+
+    Raises:
+        DecodeError: It is no message, or names another queue.
+    """
+    raw, due, crashes, _ = found
+    message = Message.from_json(raw)
+    if message.task_name != batch.queue.name:
+        named = printable(message.task_name, 100)
+        raise DecodeError(f"It stands in '{batch.queue.name}' but names '{named}'.")
+    plain = not crashes and batch.queue.places_free and "unique" not in message.ctx
+    message.delivery = Delivery(Receipt(raw, batch, plain), due, now, crashes)
+    return message
+
+
+def text(value: Any) -> str:
+    """A reply's bytes as text."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,144 @@
+"""Unique keys, ticks, dead letters: what of them is Redis' own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fault_proxy import SCRIPTS
+from ltq_core.abilities import DeadLetter
+from ltq_core.testing import wait_until
+from ltq_redis import RedisBroker
+from redis_store import QUEUE, RedisStore, message
+from small_worker import SmallWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[RedisBroker]:
+    broker = RedisBroker(redis_url)
+    yield broker
+    asyncio.run(broker.close())
+
+
+async def bury(broker: RedisBroker, *ids: str) -> None:
+    """Let messages die, one after another."""
+    for id_ in ids:
+        await broker.publish(message(id_))
+        held = await broker.consume(QUEUE)
+        await broker.bury(held, DeadLetter(id_, QUEUE, "failed", 0.0, held))
+
+
+async def test_key_is_held_for_its_time_after_its_message_has_ended(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.publish_unique(message("a"), "key", hold=100)
+    await SmallWorker(broker, QUEUE).drain(["a"])
+
+    assert await broker.publish_unique(message("b"), "key") == "a"
+    assert 90 < store.client.ttl(store.keys().unique("key")) <= 100
+    await broker.close()
+
+
+async def test_unreleased_key_expires_some_day(broker: RedisBroker, store: RedisStore) -> None:
+    await broker.publish_unique(message("a"), "key")
+
+    assert 399 * 86_400 < store.client.ttl(store.keys().unique("key")) <= 400 * 86_400
+    await SmallWorker(broker, QUEUE).drain(["a"])
+    assert store.left_behind() == []
+    await broker.close()
+
+
+async def test_clear_leaves_the_key_of_what_was_claimed_meanwhile(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    one = message("a")
+    await broker.publish_unique(one, "key")
+    held = await broker.consume(QUEUE)
+    keys = store.keys()
+    names = [keys.queue, keys.queue, keys.wake, keys.deliveries, keys.running]
+    names.append(keys.unique("key"))
+    # What a clear does that had read the queue before the claim.
+    store.client.eval(SCRIPTS["CLEAR"].text, len(names), *names, one.to_json(), 1, "a")
+
+    assert await broker.publish_unique(message("b"), "key") == "a"
+    await broker.ack(held)
+    await broker.close()
+
+
+async def test_tick_is_published_once_by_whoever_comes_first(
+    redis_url: str, store: RedisStore
+) -> None:
+    brokers = [RedisBroker(redis_url) for _ in range(4)]
+    for tick in range(60, 660, 60):
+        answers = await asyncio.gather(
+            *(one.publish_tick("job", tick, message(f"tick{tick}")) for one in brokers)
+        )
+        assert sorted(answers) == [False, False, False, True]
+    assert store.waiting().total() == 10
+    assert not await brokers[0].publish_tick("job", 60, message("earlier"))
+
+    await brokers[0].clear(QUEUE)
+    for one in brokers:
+        await one.close()
+
+
+async def test_last_tick_is_kept_for_a_while(broker: RedisBroker, store: RedisStore) -> None:
+    await broker.publish_tick("job", 60.5, message("a"))
+    await SmallWorker(broker, QUEUE).drain(["a"])
+
+    assert await broker.last_tick(QUEUE, "job") == 60.5
+    assert 399 * 86_400 < store.client.ttl(store.keys().cron) <= 400 * 86_400
+    await broker.close()
+
+
+async def test_oldest_dead_letters_make_room(redis_url: str) -> None:
+    broker = RedisBroker(f"{redis_url}&dead_letters=3")
+    await bury(broker, *"abcde")
+
+    assert [one.id for one in await broker.dead_letters(QUEUE)] == ["e", "d", "c"]
+    await broker.close()
+
+
+async def test_old_dead_letters_go(redis_url: str, store: RedisStore) -> None:
+    broker = RedisBroker(f"{redis_url}&dead_letter_age=1")
+    await bury(broker, "old")
+    keys = store.keys()
+    [(raw, died_at)] = store.client.zrange(keys.dead, 0, -1, withscores=True)
+    store.client.zadd(keys.dead, {raw: died_at - 1})
+    await bury(broker, "new")
+
+    assert [one.id for one in await broker.dead_letters(QUEUE)] == ["new"]
+    await wait_until(lambda: store.dead() == 0, 5, "the last one expires")
+    await broker.close()
+
+
+async def test_dead_letters_are_read_over_several_pages(broker: RedisBroker) -> None:
+    ids = [f"{number:03}" for number in range(250)]
+    await bury(broker, *ids)
+
+    assert [one.id for one in await broker.dead_letters(QUEUE)] == ids[::-1]
+    assert await broker.requeue_dead(QUEUE, ids[:120]) == 120
+    assert await broker.delete_dead(QUEUE, ids) == 130
+    assert await broker.size(QUEUE) == 120
+    await broker.clear(QUEUE)
+    await broker.close()
+
+
+async def test_two_that_requeue_at_once_requeue_each_letter_once(
+    redis_url: str, store: RedisStore
+) -> None:
+    brokers = [RedisBroker(redis_url) for _ in range(2)]
+    ids = [f"{number:02}" for number in range(20)]
+    await bury(brokers[0], *ids)
+    counts = await asyncio.gather(*(one.requeue_dead(QUEUE, ids) for one in brokers))
+
+    assert sum(counts) == len(ids)
+    assert sorted(store.waiting().elements()) == ids
+    await brokers[0].clear(QUEUE)
+    for one in brokers:
+        await one.close()

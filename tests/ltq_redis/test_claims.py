@@ -1,0 +1,292 @@
+"""Claims: no more than there is room for, a share for each queue, nothing beside a suspect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ltq_core import BrokerError, BrokerUnavailableError
+from ltq_core.abilities import DeadLetter, QueueLimits, Rate
+from ltq_core.testing import wait_until
+from ltq_redis import RedisBroker
+from redis_store import OTHER, QUEUE, RedisStore, message
+from small_worker import SmallWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fault_proxy import FaultProxy
+    from ltq_core import Message
+
+FREE = QueueLimits(concurrency=1000)
+"""Limits that hinder nothing, and lead through the script that knows limits."""
+
+LEASE = 3.0
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[RedisBroker]:
+    broker = RedisBroker(redis_url)
+    yield broker
+    asyncio.run(broker.close())
+
+
+async def published(broker: RedisBroker, count: int, queue: str = QUEUE) -> list[str]:
+    ids = [f"{queue[-4:]}{number:03}" for number in range(count)]
+    await broker.publish_many([message(id_, queue) for id_ in ids])
+    return ids
+
+
+async def cleared(broker: RedisBroker, *held: Message) -> None:
+    """Settle what is held, and remove the rest."""
+    await broker.ack_many(held)
+    for queue in (QUEUE, OTHER):
+        await broker.clear(queue)
+    await broker.close()
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_no_more_is_leased_than_there_is_room_for(
+    broker: RedisBroker, store: RedisStore, limited: bool
+) -> None:
+    if limited:
+        await broker.set_limits(QUEUE, FREE)
+    await published(broker, 50)
+    held = await broker.consume_many([QUEUE], 3)
+
+    assert (len(held), store.held().total()) == (3, 3)
+    await cleared(broker, *held)
+
+
+async def test_slots_ahead_are_taken_only_for_free_places(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(interval=0.02)))
+    await published(broker, 20)
+    held = await broker.consume_many([QUEUE], 1)
+    for _ in range(5):
+        held += await broker.consume_many([QUEUE], 1)
+        assert store.held().total() == len(held)
+
+    await cleared(broker, *held)
+
+
+async def test_room_that_is_filled_already_is_not_claimed_again(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await published(broker, 20)
+    for _ in range(5):
+        call = asyncio.ensure_future(broker.consume_many([QUEUE], 3))
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait({call})
+    held = await broker.consume_many([QUEUE], 3)
+    held += await broker.consume_many([QUEUE], 3, held)
+
+    assert store.held().total() <= 3 + 2 * 3
+    await broker.release()
+    await cleared(broker, *held)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+async def test_limited_queue_gets_its_share_beside_a_backlog(
+    broker: RedisBroker, limit: int
+) -> None:
+    await broker.set_limits(OTHER, FREE)
+    await published(broker, 100)
+    await published(broker, 100, OTHER)
+    runs: Counter[str] = Counter()
+    held: list[Message] = []
+    while runs.total() < 60:
+        held = await broker.consume_many([QUEUE, OTHER], limit, held)
+        runs.update(one.task_name for one in held)
+
+    assert min(runs.values()) >= 20, runs
+    await cleared(broker, *held)
+
+
+async def test_queue_that_is_passed_over_wakes_somebody_else(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    idle = RedisBroker(redis_url)
+    waiting = asyncio.ensure_future(idle.consume_many([QUEUE, OTHER], 1))
+    await wait_until(lambda: store.blocked() == 1, 5, "it waits for a token")
+    # Without tokens: as if this worker had spent both.
+    store.put_raw(message("a", QUEUE).to_json(), QUEUE)
+    store.put_raw(message("b", OTHER).to_json(), OTHER)
+    held = await broker.consume_many([QUEUE, OTHER], 1)
+    others = await asyncio.wait_for(waiting, 1)
+
+    assert sorted(one.id for one in held + others) == ["a", "b"]
+    await idle.ack_many(others)
+    await idle.close()
+    await cleared(broker, *held)
+
+
+def put_suspect(store: RedisStore, one: Message, delay: float = 0) -> None:
+    """Let *one* wait as a message that was in flight at two crashes."""
+    keys, now = store.keys(one.task_name), store.client.time()[0]
+    store.client.zadd(keys.suspects, {one.to_json(): now + delay})
+    store.client.hset(keys.deliveries, one.to_json(), 2)
+
+
+@pytest.mark.parametrize("limited", [QUEUE, OTHER])
+async def test_nothing_is_claimed_beside_a_suspect(
+    broker: RedisBroker, store: RedisStore, limited: str
+) -> None:
+    await broker.set_limits(limited, FREE)
+    put_suspect(store, message("suspect"))
+    await published(broker, 5)
+    await published(broker, 5, OTHER)
+    held = await broker.consume_many([QUEUE, OTHER], 10)
+    while held[0].id != "suspect":
+        held = await broker.consume_many([QUEUE, OTHER], 10, held)
+
+    assert [one.id for one in held] == ["suspect"]
+    assert (store.held() + store.held(OTHER)).total() == 1
+    await cleared(broker, *held)
+
+
+async def test_suspect_takes_no_place_beyond_the_limit(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    other = RedisBroker(redis_url)
+    for each in (broker, other):
+        await each.set_limits(QUEUE, QueueLimits(concurrency=1))
+    await published(broker, 1)
+    held = await other.consume(QUEUE)
+    put_suspect(store, message("suspect"))
+    waiting = asyncio.ensure_future(broker.consume(QUEUE))
+    await asyncio.wait({waiting}, timeout=0.5)
+    assert not waiting.done()
+
+    await other.ack(held)
+    suspect = await asyncio.wait_for(waiting, 2)
+    await other.close()
+    await cleared(broker, suspect)
+
+
+async def test_suspect_that_is_delayed_holds_nobody_up(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    put_suspect(store, message("suspect"), delay=3600)
+    ids = await published(broker, 20)
+    worker = SmallWorker(broker, QUEUE)
+    await asyncio.wait_for(worker.drain(ids, limit=2), 2)
+
+    assert worker.runs == Counter(ids)
+    await cleared(broker)
+
+
+async def test_worker_with_a_suspect_leaves_tokens_to_others(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    put_suspect(store, message("suspect"))
+    suspect = await broker.consume(QUEUE)
+    waiting = asyncio.ensure_future(broker.consume(QUEUE))
+    other = RedisBroker(redis_url)
+    for number in range(3):
+        call = asyncio.ensure_future(other.consume(QUEUE))
+        await wait_until(lambda: store.blocked() == 1, 5, "only the other one waits")
+        await broker.publish(message(f"{number}"))
+        await other.ack(await asyncio.wait_for(call, 2))
+    waiting.cancel()
+
+    await other.close()
+    await cleared(broker, suspect)
+
+
+async def test_claim_that_is_executed_late_is_adopted(
+    proxied_url: str, redis_url: str, store: RedisStore, proxy: FaultProxy
+) -> None:
+    late, other = RedisBroker(proxied_url), RedisBroker(redis_url)
+    proxy.plan("CLAIM", "late")
+    with pytest.raises(BrokerUnavailableError):
+        await late.consume(QUEUE)
+    looking = asyncio.ensure_future(late.consume(QUEUE))
+    await wait_until(lambda: proxy.calls["BLPOP"], 5, "it looked, and found nothing leased")
+    keys = store.keys()
+    # Nobody may wait for tokens, or the message would go to whoever is woken.
+    store.put_raw(message("a").to_json())
+    await wait_until(store.held, 5, "the late claim has leased it")
+    one = await asyncio.wait_for(looking, LEASE)
+
+    assert one.delivery is not None
+    assert (one.id, one.delivery.crashes) == ("a", 0)
+    assert store.client.exists(keys.deliveries) == 0
+    await late.ack(one)
+    await late.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_queue_of_a_wrong_type_stops_only_itself(
+    broker: RedisBroker, store: RedisStore, limited: bool
+) -> None:
+    if limited:
+        await broker.set_limits(OTHER, FREE)
+    store.client.set(store.keys(OTHER).queue, "no sorted set")
+    ids = await published(broker, 5)
+    await SmallWorker(broker, QUEUE, OTHER).drain(ids, limit=2)
+
+    store.client.delete(store.keys(OTHER).queue)
+    await cleared(broker)
+
+
+@pytest.mark.parametrize("kind", ["parked", "running", "rate", "reserved", "workers"])
+async def test_limits_of_a_wrong_type_lose_nothing(
+    broker: RedisBroker, store: RedisStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ltq_redis.waiter.SWEEP", 0.3)
+    limits = QueueLimits(Rate(0.01), 1, rate_keyed=True, concurrency_keyed=True)
+    await broker.set_limits(QUEUE, limits)
+    ids = await published(broker, 5)
+    key = getattr(store.keys(), kind)
+    store.client.set(key, "something else")
+    worker = SmallWorker(broker, QUEUE)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(worker.drain(ids), 0.3)
+
+    store.client.delete(key)
+    await asyncio.wait_for(worker.drain(ids), 10)
+    assert worker.runs == Counter(ids)
+    await cleared(broker)
+
+
+@pytest.mark.parametrize("end", ["delay", "place", "bury"])
+async def test_message_stays_held_where_its_next_place_is_of_a_wrong_type(
+    broker: RedisBroker, store: RedisStore, end: str
+) -> None:
+    await published(broker, 1)
+    held = await broker.consume(QUEUE)
+    keys = store.keys()
+    store.client.mset({keys.queue: "no sorted set", keys.dead: "no sorted set"})
+    with pytest.raises(BrokerError, match="WRONGTYPE"):
+        if end == "bury":
+            letter = DeadLetter(held.id, QUEUE, "failed", 0.0, held)
+            await broker.bury(held, letter)
+        else:
+            await broker.nack(held, delay=1 if end == "delay" else 0)
+
+    assert store.held() == Counter([held.id])
+    store.client.delete(keys.queue, keys.dead)
+    await cleared(broker, held)
+
+
+async def test_part_of_a_dead_worker_stays_where_its_queue_is_of_a_wrong_type(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    store.put_dead_worker("dead", message("a"))
+    store.put_dead_worker("dead too", message("b", OTHER))
+    store.client.set(store.keys().queue, "no sorted set")
+    await SmallWorker(broker, QUEUE, OTHER).drain(["b"])
+    assert store.held() == Counter("a")
+
+    store.client.delete(store.keys().queue)
+    worker = SmallWorker(broker, QUEUE, OTHER)
+    await asyncio.wait_for(worker.drain(["a"]), LEASE)
+    await cleared(broker)

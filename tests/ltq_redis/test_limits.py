@@ -1,0 +1,213 @@
+"""Limits that all workers share, as they are kept in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ltq_core.abilities import QueueLimits, Rate
+from ltq_core.testing import Peer, wait_until
+from ltq_redis import RedisBroker
+from redis_store import QUEUE, RedisStore, message
+from small_worker import SmallWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ltq_core import Broker, Message
+
+CLOCKS = 0.02
+"""Seconds by which a start may seem too early: clocks, and the way from Redis."""
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[RedisBroker]:
+    broker = RedisBroker(redis_url)
+    yield broker
+    asyncio.run(broker.close())
+
+
+async def workers(url: str, limits: QueueLimits, count: int = 3) -> list[Peer]:
+    """Workers with a thread and an event loop each."""
+
+    async def make() -> Broker:
+        broker = RedisBroker(url)
+        await broker.set_limits(QUEUE, limits)
+        return broker
+
+    peers = [Peer() for _ in range(count)]
+    for peer in peers:
+        await peer.connect(make)
+    return peers
+
+
+async def send(broker: RedisBroker, *ids: str, **ctx: object) -> None:
+    await broker.publish_many([message(id_, **ctx) for id_ in ids])
+
+
+async def test_rate_spaces_the_starts_of_three_workers_in_order(
+    broker: RedisBroker, redis_url: str
+) -> None:
+    interval, ids = 0.06, [f"{number:02}" for number in range(20)]
+    starts: list[tuple[float, str]] = []
+
+    async def work(peer: Broker) -> None:
+        while len(starts) < len(ids):
+            one = await peer.consume(QUEUE)
+            starts.append((time.monotonic(), one.id))
+            await peer.ack(one)
+
+    peers = await workers(redis_url, QueueLimits(Rate(interval)))
+    await send(broker, *ids)
+    calls = [peer.submit(work) for peer in peers]
+    await wait_until(lambda: len(starts) == len(ids), 20, "all were started")
+    for call, peer in zip(calls, peers, strict=True):
+        call.cancel()
+        await peer.remove()
+
+    first = starts[0][0]
+    early = [at - first - slot * interval for slot, (at, _) in enumerate(starts)]
+    assert min(early) > -CLOCKS
+    assert [id_ for _, id_ in sorted(starts)] == ids
+    await broker.close()
+
+
+async def test_concurrency_holds_for_three_workers(broker: RedisBroker, redis_url: str) -> None:
+    running, most, done = 0, 0, Counter[str]()
+
+    async def work(peer: Broker) -> None:
+        nonlocal running, most
+        while True:
+            one = await peer.consume(QUEUE)
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.005)
+            running -= 1
+            await peer.ack(one)
+            done[one.id] += 1
+
+    ids = [f"{number:02}" for number in range(40)]
+    peers = await workers(redis_url, QueueLimits(concurrency=2))
+    await send(broker, *ids)
+    calls = [peer.submit(work) for peer in peers for _ in range(3)]
+    await wait_until(lambda: done.total() == len(ids), 20, "all were run")
+    for call in calls:
+        call.cancel()
+    for peer in peers:
+        await peer.remove()
+
+    assert done == Counter(ids)
+    assert most == 2
+    await broker.close()
+
+
+async def test_place_of_a_dead_worker_is_given_back(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    store.put_dead_worker("dead", message("a"))
+    store.client.hset(store.keys().running, "", 1)
+    await broker.set_limits(QUEUE, QueueLimits(concurrency=1))
+    await send(broker, "b")
+    worker = SmallWorker(broker, QUEUE)
+    await asyncio.wait_for(worker.drain(["a", "b"]), 5)
+
+    assert store.left_behind() == []
+    await broker.close()
+
+
+async def test_keyed_limits_move_each_message_once_and_keep_their_order(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    limits = QueueLimits(Rate(0.03), 1, rate_keyed=True, concurrency_keyed=True)
+    await broker.set_limits(QUEUE, limits)
+    for number, key in itertools.product(range(4), "abc"):
+        await send(broker, f"{key}{number}", rate_key=key, concurrency_key=key)
+    order: list[str] = []
+    held: list[Message] = []
+    while len(order) < 12:
+        held = await asyncio.wait_for(broker.consume_many([QUEUE], 10, held), 5)
+        assert all(count == 1 for count in Counter(one.id[0] for one in held).values())
+        order += [one.id for one in held]
+    await broker.ack_many(held)
+
+    assert {key: [id_ for id_ in order if id_[0] == key] for key in "abc"} == {
+        key: [f"{key}{number}" for number in range(4)] for key in "abc"
+    }
+    assert store.left_behind() == []
+    await broker.close()
+
+
+async def test_reserved_slots_are_remembered_until_they_are_over(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(30), rate_keyed=True))
+    await send(broker, "1", rate_key="a")
+    await broker.ack(await broker.consume(QUEUE))
+    await send(broker, "2", "3", "4", rate_key="a")
+    looking = asyncio.ensure_future(broker.consume(QUEUE))
+    keys = store.keys()
+    await wait_until(lambda: store.client.zcard(keys.reserved) == 3, 5, "slots are reserved")
+    looking.cancel()
+
+    [(_, last)] = store.client.zrange(keys.rate, -1, -1, withscores=True)
+    until = store.client.time()[0] + store.client.ttl(keys.rate)
+    assert until >= last - 1
+    assert await broker.size(QUEUE) == 3
+    await broker.clear(QUEUE)
+    await broker.close()
+
+
+async def test_keys_that_hold_zero_bytes_are_told_apart(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    limits = QueueLimits(concurrency=1, concurrency_keyed=True)
+    await broker.set_limits(QUEUE, limits)
+    for key in ("k", "k\0x", "k\1", ""):
+        await send(broker, *(f"{key!r}{number}" for number in range(3)), concurrency_key=key)
+    ids = list(store.waiting())
+    worker = SmallWorker(broker, QUEUE)
+    await asyncio.wait_for(worker.drain(ids), 5)
+
+    assert worker.runs == Counter(ids)
+    assert store.left_behind() == []
+    await broker.close()
+
+
+async def test_clear_gives_back_the_places_that_waiting_messages_hold(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(concurrency=1, concurrency_keyed=True))
+    await send(broker, "a1", "a2", "a3", concurrency_key="a")
+    [held] = await broker.consume_many([QUEUE], 10)
+    await broker.ack(held)  # its place goes to the next one, which nobody takes
+    assert store.client.zcard(store.keys().reserved) == 1
+    await broker.clear(QUEUE)
+
+    assert store.left_behind() == []
+    await send(broker, "a4", concurrency_key="a")
+    await asyncio.wait_for(SmallWorker(broker, QUEUE).drain(["a4"]), 5)
+    await broker.close()
+
+
+async def test_waiting_for_a_slot_costs_few_commands(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(0.5)))
+    await send(broker, "a", "b", "c")
+    worker = SmallWorker(broker, QUEUE)
+
+    def scripts() -> int:
+        stats = store.client.info("commandstats")
+        return int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"])
+
+    before = scripts()
+    await worker.drain(["a", "b", "c"])
+
+    # A claim and an ack for each, and a beat: all else was spent on waiting for a slot.
+    assert scripts() - before <= 3 * (2 + 2) + 2
+    await broker.close()
