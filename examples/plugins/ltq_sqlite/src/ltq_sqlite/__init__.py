@@ -1,0 +1,1 @@
+"""An LTQ broker in one SQLite file: ``sqlite:///path/to/file.db``."""
