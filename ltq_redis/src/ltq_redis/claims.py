@@ -170,6 +170,8 @@ class Claims:
         batches: Iterable[Batch],
         done: Done,
     ) -> Any:
+        for batch in done:
+            batch.settling += 1
         try:
             return await self._link.run(script, keys, args)
         except (BrokerError, asyncio.CancelledError):
@@ -180,6 +182,9 @@ class Claims:
                 batch.unsure = True
                 batch.doubtful.update(messages)
             raise
+        finally:
+            for batch in done:
+                batch.settling -= 1
 
     async def _settle(self, done: Done, missed: list[int]) -> None:
         again: Done = {}

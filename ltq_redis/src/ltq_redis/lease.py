@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from ltq_core import BrokerError, BrokerUnavailableError, LeaseKeeper, get_logger
@@ -24,6 +25,11 @@ log = get_logger("redis")
 BOUND = 200
 # What a beat answers for a batch whose lease has ended; as in Lua.
 GONE = -1
+
+
+# How long after its last failure a worker takes nothing over, in leases: more than the
+# timeout of a beat and the pause before the next one, so that all who live have renewed.
+PATIENCE = 0.7
 
 
 class Lease:
@@ -52,6 +58,7 @@ class Lease:
         self._runner: asyncio.Runner | None = None
         # A beat that hangs must leave time for the next one before the lease ends.
         timeout = min(settings.timeout, settings.lease / 3)
+        self._patient_until = 0.0
         self._link = Link(lambda: topology.connect(tag), timeout)
         self._keeper = LeaseKeeper(
             settings.lease / 3,
@@ -90,7 +97,7 @@ class Lease:
         for queue, batches in rows:
             keys += (queue.keys.workers, *(batch.processing for batch in batches))
             args += (len(batches), *(batch.worker for batch in batches))
-        reply = await self._link.run(BEAT, keys, args) if keys else []
+        reply = await self._renew(keys, args) if keys else []
         lost: list[Hashable] = []
         # An empty reply says that nobody holds anything, not even this process.
         for i, (queue, batches) in enumerate(rows):
@@ -102,15 +109,26 @@ class Lease:
             for batch, count in zip(batches, held, strict=True):
                 if self._note(batch, count):
                     lost.append(queue.name)
-            for worker in ended:
-                await self._take_over(queue.keys, text(worker))
+            if time.monotonic() >= self._patient_until:
+                for worker in ended:
+                    await self._take_over(queue.keys, text(worker))
         return lost
+
+    async def _renew(self, keys: list[str], args: list[Any]) -> Any:
+        try:
+            return await self._link.run(BEAT, keys, args)
+        except BrokerUnavailableError:
+            # An outage may end everybody's lease: let the living renew theirs first.
+            self._patient_until = time.monotonic() + PATIENCE * self._settings.lease
+            raise
 
     def _note(self, batch: Batch, count: int) -> bool:
         """Note how many messages W holds; whether its lease was lost with some of them."""
         if count == GONE and batch.late:
             batch.late -= 1
             return False
+        if count == GONE and batch.settling:
+            return False  # a call that ends the batch may have come first: its reply tells
         if count == GONE:
             return batch.lose()
         if count > len(batch.held):

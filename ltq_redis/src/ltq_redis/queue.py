@@ -58,9 +58,10 @@ class Batch:
         unsure: Whether a reply was lost, so that W may hold more than `held`.
         late: For how many beats more a claim without a reply may still be executed.
         doubtful: Messages that a call without a reply may have settled.
+        settling: How many calls that settle messages of the batch are under way.
     """
 
-    __slots__ = ("doubtful", "held", "late", "queue", "unsure", "worker")
+    __slots__ = ("doubtful", "held", "late", "queue", "settling", "unsure", "worker")
 
     def __init__(self, worker: str, queue: QueueState) -> None:
         self.worker = worker
@@ -69,6 +70,7 @@ class Batch:
         self.unsure = False
         self.late = 0
         self.doubtful: set[bytes] = set()
+        self.settling = 0
 
     @property
     def processing(self) -> str:

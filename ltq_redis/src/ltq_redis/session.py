@@ -164,6 +164,7 @@ class Session:
         args: list[Any] = [batch.worker, receipt.raw, what, new, delay]
         args += [settings.dead_letters, settings.dead_letter_age, id_]
         calls = 0
+        batch.settling += 1
 
         async def call() -> Any:
             nonlocal calls
@@ -175,6 +176,8 @@ class Session:
         except (BrokerUnavailableError, asyncio.CancelledError):
             batch.doubtful.add(receipt.raw)
             raise
+        finally:
+            batch.settling -= 1
         # A call that is sent again after a lost reply finds nothing, and is no loss.
         return held or calls > 1 or receipt.raw in batch.doubtful
 
