@@ -35,25 +35,25 @@ def test_steps_that_meet_share_a_transaction(tmp_path: Path) -> None:
 
     def slow(db: sqlite3.Connection) -> None:
         started.set()
-        go_on.wait()
+        go_on.wait(10)
 
     def changes(db: sqlite3.Connection) -> int:
         db.execute("INSERT INTO tick VALUES ('queue', hex(randomblob(8)), 1, 1)")
         return int(db.execute("SELECT count(*) FROM tick").fetchone()[0])
 
     first = writer.submit(slow)
-    started.wait()
+    assert started.wait(10)
     others = [writer.submit(changes) for _ in range(3)]
     begun: list[str] = []
     assert writer._db is not None
     writer._db.set_trace_callback(begun.append)
     go_on.set()
-    results = [other.result() for other in others]
-    first.result()
-    asyncio.run(writer.close())
+    results = [other.result(10) for other in others]
+    first.result(10)
 
     assert results == [1, 2, 3]
     assert [line for line in begun if line.startswith("BEGIN")] == ["BEGIN IMMEDIATE"]
+    asyncio.run(writer.close(lambda db: None))
 
 
 def test_step_that_was_cancelled_in_time_is_not_done(tmp_path: Path) -> None:
@@ -63,15 +63,15 @@ def test_step_that_was_cancelled_in_time_is_not_done(tmp_path: Path) -> None:
 
     def slow(db: sqlite3.Connection) -> None:
         started.set()
-        go_on.wait()
+        go_on.wait(10)
 
     writer.submit(slow)
-    started.wait()
+    assert started.wait(10)
     call: Future[None] = writer.submit(lambda db: done.append("cancelled"))
     assert call.cancel()
     go_on.set()
-    writer.submit(lambda db: done.append("after it")).result()
-    asyncio.run(writer.close())
+    writer.submit(lambda db: done.append("after it")).result(10)
+    asyncio.run(writer.close(lambda db: None))
 
     assert done == ["after it"]
 

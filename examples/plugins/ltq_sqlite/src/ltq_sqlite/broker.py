@@ -7,7 +7,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from ltq_core import Broker, EncodeError, LeaseLostError
+from ltq_core import Broker, BrokerUnavailableError, EncodeError, LeaseLostError
 from ltq_sqlite import inspection, keyed, letters, store
 from ltq_sqlite.bell import bell_of
 from ltq_sqlite.claims import POLL, Claim, Found
@@ -47,6 +47,7 @@ class SqliteBroker(Broker):
         self._bell = bell_of(self.settings.path)
         self._writer = Writer(self.settings.path, self._bell)
         self._lease = Lease(self.settings, self._bell)
+        self._closes = 0
         weakref.finalize(self, _abandon, self._writer, self._lease).atexit = False
 
     def __repr__(self) -> str:
@@ -70,8 +71,9 @@ class SqliteBroker(Broker):
     async def consume_many(
         self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
     ) -> list[Message]:
+        closes = self._closes
         with self._bell.listen() as rung:
-            while True:
+            while closes == self._closes:
                 rung.clear()
                 found = await self._claim(queues, limit, acks)
                 if found.messages:
@@ -79,6 +81,7 @@ class SqliteBroker(Broker):
                 acks = ()
                 # Nothing is leased across this await: cancelling it loses nothing.
                 await self._news(rung, found)
+        raise BrokerUnavailableError("This broker was closed meanwhile.")
 
     async def ack(self, message: Message) -> None:
         if await self.ack_many([message]):
@@ -107,13 +110,9 @@ class SqliteBroker(Broker):
         await self._do(lambda db: store.clear(db, queue))
 
     async def close(self) -> None:
+        self._closes += 1
         self._lease.drop()
-        worker, self._lease.worker = self._lease.worker, None
-        try:
-            if worker is not None:
-                await self._do(lambda db: store.leave(db, worker), rings=True)
-        finally:
-            await self._writer.close()
+        await self._writer.close(self._lease.leave)
 
     # DeadLetters
 

@@ -113,8 +113,8 @@ class Claim:
         other = "SELECT 1 FROM worker WHERE drains_for = ? AND id <> ?"
         if self._db.execute(other, [suspect, self._worker]).fetchone():
             return False
-        mark = "UPDATE worker SET drains_for = ?1 WHERE id = ?2 AND drains_for IS NOT ?1"
-        self._db.execute(mark, [suspect, self._worker])
+        mark = "UPDATE worker SET drains_for = ? WHERE id = ? AND drains_for IS NOT ?"
+        self._db.execute(mark, [suspect, self._worker, suspect])
         return True
 
     def _until_due(self) -> float:

@@ -66,7 +66,7 @@ COMMIT;
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file, and make it and its tables if need be."""
     # One thread at a time uses a connection, but not always the one that opened it.
-    db = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         _write_ahead(db)
         db.execute("PRAGMA synchronous = FULL")  # what was committed survives a power cut

@@ -22,13 +22,13 @@ def stats(db: sqlite3.Connection, queue: str) -> QueueStats:
     now = time.time()
     select = """
         SELECT count(*) FILTER (WHERE worker IS NULL),
-               count(*) FILTER (WHERE worker IS NULL AND due <= ?1),
+               count(*) FILTER (WHERE worker IS NULL AND due <= :now),
                count(worker),
-               (SELECT count(*) FROM letter WHERE queue = ?2),
-               ?1 - min(due) FILTER (WHERE worker IS NULL AND due <= ?1)
-        FROM message WHERE queue = ?2
+               (SELECT count(*) FROM letter WHERE queue = :queue),
+               :now - min(due) FILTER (WHERE worker IS NULL AND due <= :now)
+        FROM message WHERE queue = :queue
     """
-    return QueueStats(*db.execute(select, [now, queue]).fetchone())
+    return QueueStats(*db.execute(select, {"now": now, "queue": queue}).fetchone())
 
 
 def peek(db: sqlite3.Connection, queue: str, limit: int) -> list[Message]:

@@ -36,36 +36,27 @@ class Lease:
         self._settings = settings
         self._bell = bell
         self._held: dict[store.Receipt, Delivery] = {}
-        self._db: sqlite3.Connection | None = None  # the keeper's thread alone uses it
         self._keeper: LeaseKeeper | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
 
-    def keep(self) -> None:
-        """Renew the lease from now on, for as long as the running loop lives."""
-        with self._lock:
-            if self._loop is not None and not self._loop.is_closed():
-                return
-            self._stop()
-            settings, self._loop = self._settings, asyncio.get_running_loop()
-            self._keeper = LeaseKeeper(
-                settings.lease / 3,
-                self._beat,
-                self._lose,
-                stuck=settings.stuck,
-                finish=self._close,
-            )
-            self._keeper.start()
-
     def join(self, db: sqlite3.Connection) -> str:
-        """The name to claim under, inside a transaction of the writer's."""
+        """The name to claim under: a step of the writer's."""
         self.worker = store.join(db, self.worker, self._settings.lease)
         return self.worker
 
-    def drop(self, *, wait: bool = True) -> None:
-        """Renew the lease no more."""
+    def leave(self, db: sqlite3.Connection) -> None:
+        """Give back all that is held: a step of the writer's."""
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            store.leave(db, worker)
+
+    def keep(self) -> None:
+        """Renew the lease from now on, for as long as the running loop lives."""
         with self._lock:
-            self._stop(wait=wait)
+            if self._loop is None or self._loop.is_closed():
+                self._stop()
+                self._start()
 
     def hold(self, messages: Iterable[Message]) -> None:
         """Remember what was handed out, to mark it if the lease is lost."""
@@ -77,28 +68,23 @@ class Lease:
         """Forget what was settled."""
         self._held.pop(receipt, None)
 
+    def drop(self, *, wait: bool = True) -> None:
+        """Keep the lease no more."""
+        with self._lock:
+            self._stop(wait=wait)
+
+    def _start(self) -> None:
+        settings, self._loop = self._settings, asyncio.get_running_loop()
+        pulse = _Pulse(self, settings, self._bell)
+        self._keeper = LeaseKeeper(
+            settings.lease / 3, pulse.beat, self._lose, stuck=settings.stuck, finish=pulse.close
+        )
+        self._keeper.start()
+
     def _stop(self, *, wait: bool = True) -> None:
         keeper, self._keeper, self._loop = self._keeper, None, None
         if keeper is not None:
             keeper.stop(wait=wait)
-
-    def _beat(self) -> list[str]:
-        """Renew, and take over from the dead: nobody else tells of them."""
-        if self._db is None:
-            self._db = connect(self._settings.path)
-        # The first beat comes with the first claim, which has just done the same. A
-        # process must not take the lock for nothing: it may be stopped while it has it.
-        if store.is_quiet(self._db, self.worker, self._settings.lease):
-            return []
-        with transaction(self._db):
-            worker = self.worker  # read under the file's lock: a claim may be changing it
-            lost = worker is not None and not store.renew(
-                self._db, worker, self._settings.lease
-            )
-            freed = store.sweep(self._db, self._settings)
-        if freed:
-            self._bell.ring()
-        return [worker] if lost and worker is not None else []
 
     def _lose(self, workers: list[Hashable]) -> None:
         if self.worker in workers:
@@ -109,7 +95,35 @@ class Lease:
                 delivery.lease_lost = True
         log.warning("This worker was silent for its lease: it lost %d messages.", len(lost))
 
-    def _close(self) -> None:
+
+class _Pulse:
+    """What a keeper's thread does, with a connection of its own."""
+
+    def __init__(self, lease: Lease, settings: Settings, bell: Bell) -> None:
+        self._lease = lease
+        self._settings = settings
+        self._bell = bell
+        self._db: sqlite3.Connection | None = None
+
+    def beat(self) -> list[str]:
+        """Renew the lease, and take over from the dead: nobody else tells of them."""
+        begins = self._db is None
+        if self._db is None:
+            self._db = connect(self._settings.path)
+        # The first beat comes with the first claim, which has just begun a lease. Never
+        # take the lock for nothing: a process may be stopped while it has it.
+        idle = begins or self._lease.worker is None
+        if idle and not store.has_dead(self._db):
+            return []
+        with transaction(self._db):
+            worker = self._lease.worker  # under the file's lock: a claim may have set it
+            lost = worker and not store.renew(self._db, worker, self._settings.lease)
+            freed = store.sweep(self._db, self._settings)
+        if freed:
+            self._bell.ring()
+        return [worker] if worker and lost else []
+
+    def close(self) -> None:
+        """Close the connection, after the last beat."""
         if self._db is not None:
             self._db.close()
-            self._db = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
@@ -105,12 +104,10 @@ def renew(db: sqlite3.Connection, worker: str, lease: float) -> bool:
     return db.execute(extend, [time.time() + lease, worker]).rowcount == 1
 
 
-def is_quiet(db: sqlite3.Connection, worker: str | None, lease: float) -> bool:
-    """Whether no lease has ended, and that of *worker* has only just begun."""
-    now = time.time()
-    deadlines = dict(db.execute("SELECT id, deadline FROM worker").fetchall())
-    fresh = worker is None or deadlines.get(worker, 0) > now + 0.9 * lease
-    return fresh and min(deadlines.values(), default=math.inf) > now
+def has_dead(db: sqlite3.Connection) -> bool:
+    """Whether some worker's lease has ended."""
+    dead = "SELECT 1 FROM worker WHERE deadline < ?"
+    return db.execute(dead, [time.time()]).fetchone() is not None
 
 
 def leave(db: sqlite3.Connection, worker: str, crashes: int = 0) -> None:
@@ -137,10 +134,12 @@ def sweep(db: sqlite3.Connection, settings: Settings) -> bool:
         "DELETE FROM holder WHERE until < ? AND place NOT IN (SELECT place FROM message)", [now]
     )
     db.execute("DELETE FROM letter WHERE buried_at < ?", [now - settings.dead_letter_age])
-    for (queue,) in db.execute("SELECT DISTINCT queue FROM letter").fetchall():
-        db.execute(
-            "DELETE FROM letter WHERE queue = ?1 AND number <= (SELECT number FROM letter "
-            "WHERE queue = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
-            [queue, settings.dead_letters],
+    surplus = """
+        DELETE FROM letter WHERE queue = :queue AND number <= (
+            SELECT number FROM letter WHERE queue = :queue
+            ORDER BY number DESC LIMIT 1 OFFSET :most
         )
+    """
+    for (queue,) in db.execute("SELECT DISTINCT queue FROM letter").fetchall():
+        db.execute(surplus, {"queue": queue, "most": settings.dead_letters})
     return bool(dead)

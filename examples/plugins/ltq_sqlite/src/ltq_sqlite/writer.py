@@ -66,15 +66,17 @@ class Writer:
 
     async def version(self) -> int:
         """A number that changes when another connection has committed something."""
-        read = self._thread.submit(lambda: data_version(self._open()))
-        return await answer(read, self._path)
+        return await answer(self._thread.submit(self._version), self._path)
 
-    async def close(self) -> None:
-        """Close the connection, when all that was submitted has ended."""
-        await asyncio.wrap_future(self._thread.submit(self.drop))
+    async def close(self, farewell: Callable[[sqlite3.Connection], None]) -> None:
+        """Close the connection, after all that was submitted and a last step.
+
+        Nothing happens if it is not open. The next call opens it again.
+        """
+        await answer(self._thread.submit(self._end, farewell), self._path)
 
     def drop(self) -> None:
-        """Close the connection; the next call opens it again."""
+        """Close the connection at once."""
         db, self._db = self._db, None
         if db is not None:
             db.close()
@@ -83,8 +85,11 @@ class Writer:
         with self._lock:
             pending, self._pending = self._pending, []
         calls = [call for call in pending if call.future.set_running_or_notify_cancel()]
+        if not calls:
+            return
         try:
-            results = self._commit(calls)
+            with transaction(db := self._open()):
+                results = [call.step(db) for call in calls]
         except BaseException as error:  # goes to whoever waits, like any future's
             for call in calls:
                 call.future.set_exception(error)
@@ -94,10 +99,19 @@ class Writer:
         if any(call.rings for call in calls):
             self._bell.ring()
 
-    def _commit(self, calls: list[_Call]) -> list[Any]:
-        db = self._open()
-        with transaction(db):
-            return [call.step(db) for call in calls]
+    def _end(self, farewell: Callable[[sqlite3.Connection], None]) -> None:
+        self._flush()  # what ends just now may have submitted more
+        if self._db is None:
+            return
+        try:
+            with transaction(self._db):
+                farewell(self._db)
+        finally:
+            self.drop()
+        self._bell.ring()
+
+    def _version(self) -> int:
+        return -1 if self._db is None else data_version(self._db)
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
