@@ -35,8 +35,11 @@ LEASE = 3.0
 UNSETTLED = "could not be settled"
 """What a worker logs of a message that it can neither settle nor give up."""
 
-# Errors that nobody handled.
-FORBIDDEN = ("never retrieved", "was never awaited", UNSETTLED)
+LOST = "was lost"
+"""What a worker logs when a lease ended while it lived."""
+
+# Errors that nobody handled, and what must not happen but in certain scenarios.
+FORBIDDEN = ("never retrieved", "was never awaited", UNSETTLED, LOST)
 
 
 class Stage:
@@ -75,6 +78,10 @@ class Stage:
         """*full*, or *short* in the short set."""
         return short if self._short else full
 
+    def allow(self, words: str) -> None:
+        """Let *words* stand in the logs of this scenario's processes."""
+        self.forbidden.remove(words)
+
     async def redis(self, *, start: bool = True, **options: object) -> RedisServer:
         """The scenario's own Redis, with these settings."""
         self.server = RedisServer(**options)
@@ -96,7 +103,7 @@ class Stage:
         environment: Mapping[str, str] | None = None,
     ) -> Process:
         """Start ``ltq run target``; a *mortal* one may end by itself."""
-        command = [LTQ, "run", target, *options]
+        command: list[str | Path] = [LTQ, "run", target, *options]
         return self.process(command, mortal=mortal, environment=environment)
 
     def process(

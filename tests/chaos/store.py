@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Store:
         """The dead letters of *task*."""
         with self._server.client() as client:
             return list(client.zrange(f"ltq:dead:chaos:{task}", 0, -1))
+
+    def dead_keys(self, task: str) -> set[str]:
+        """What the senders called the messages that are dead letters of *task*."""
+        letters = map(json.loads, self.dead(task))
+        return {letter["message"]["args"][0] for letter in letters}
 
     def residue(self) -> list[str]:
         """The keys that nothing will remove: no dead letters, and without an expiry."""

@@ -6,7 +6,7 @@ import signal
 
 from registry import scenario
 from report import some
-from stage import LEASE, Stage
+from stage import LEASE, LOST, Stage
 from waiting import until
 
 
@@ -31,6 +31,7 @@ async def long_tasks(stage: Stage) -> None:
 @scenario("R4")
 async def frozen_worker(stage: Stage) -> None:
     """SIGSTOP past the lease, SIGCONT: it settles in every way what another holds now."""
+    stage.allow(LOST)
     await stage.redis()
     frozen = stage.run()
     for ending in ("", "; retry 0", "; reject"):
@@ -57,6 +58,7 @@ async def frozen_worker(stage: Stage) -> None:
 @scenario("R4")
 async def frozen_alone(stage: Stage) -> None:
     """A thawed worker gets its own messages again, while the first runs still go on."""
+    stage.allow(LOST)
     await stage.redis()
     stage.run("tasks:worker", "--concurrency", "1")
     busy = await stage.send(1, "sleep 14")

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from registry import scenario
+from stage import LOST
 
 from redis_server import free_port
 
@@ -68,6 +69,7 @@ async def scripts_flushed(stage: Stage) -> None:
 @scenario("R7")
 async def redis_flushed(stage: Stage) -> None:
     """FLUSHALL: what stood there is gone, and what comes later is run."""
+    stage.allow(LOST)
     await stage.redis()
     workers = [_worker(stage), _worker(stage)]
     for _ in range(stage.size(5, 2)):
@@ -99,6 +101,7 @@ async def redis_late(stage: Stage) -> None:
 
 async def _under_load(stage: Stage, fault: Fault, times: int = 1) -> None:
     """Two busy workers and a producer, while *fault* happens."""
+    stage.allow(LOST)
     workers = [_worker(stage), _worker(stage)]
     for _ in range(times):
         backlog = await stage.send(stage.size(2000, 1000), "sleep 0.1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -70,10 +69,7 @@ def _open(stage: Stage, keys: list[str]) -> list[str]:
 
 
 def _dead_keys(stage: Stage) -> set[str]:
-    letters = [
-        json.loads(raw) for task in ("act", "once", "plain") for raw in stage.store.dead(task)
-    ]
-    return {letter["message"]["args"][0] for letter in letters}
+    return set().union(*map(stage.store.dead_keys, ("act", "once", "plain")))
 
 
 async def _all_slots_are_free(stage: Stage, slots: int) -> None:
