@@ -56,6 +56,20 @@ def test_one_broker_serves_several_loops_at_once(redis_url: str) -> None:
     assert sum((worker.runs for worker in workers), Counter()) == Counter(IDS)
 
 
+def test_broker_closes_in_a_loop_that_is_ending(redis_url: str, store: RedisStore) -> None:
+    async def main() -> None:
+        broker = RedisBroker(redis_url)
+        await broker.publish(message("a"))
+        await broker.consume(QUEUE)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await broker.close()
+
+    asyncio.run(main())
+
+    assert store.waiting() == Counter(["a"])
+    asyncio.run(SmallWorker(RedisBroker(redis_url), QUEUE).drain(["a"]))
+
+
 def test_message_may_be_settled_in_another_loop(redis_url: str, store: RedisStore) -> None:
     broker = RedisBroker(redis_url)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import random
 import sys
@@ -72,6 +73,7 @@ class LeaseKeeper:
         self._suspended = False
         self._beating = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._timer: asyncio.TimerHandle | None = None
         self._watch: _LoopWatch | None = None
         self.context = contextvars.Context()
@@ -98,6 +100,19 @@ class LeaseKeeper:
         if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=self.interval)
 
+    async def stopped(self) -> None:
+        """End the beats, and wait for one that is under way, with the loop kept free.
+
+        Unlike `stop` in an executor it works to the end of a loop, which shuts its
+        executor down before it ends.
+
+        Cancellation:
+            No beat begins any more.
+        """
+        self.stop(wait=False)
+        if self._thread is not None:
+            await asyncio.wait({asyncio.wrap_future(self._over)}, timeout=self.interval)
+
     def suspend(self) -> None:
         """Beat no more until `resume`, like a process that is stopped.
 
@@ -123,8 +138,11 @@ class LeaseKeeper:
                 self._watch is None or self._watch.alive(self.interval, self.stuck)
             ) and not self._beat_once():
                 pause = self.interval / 4
-        if self._finish is not None:
-            self._finish()
+        try:
+            if self._finish is not None:
+                self._finish()
+        finally:
+            self._over.set_result(None)
 
     def _beat_once(self) -> bool:
         try:

@@ -74,7 +74,7 @@ class Lease:
 
     async def stop(self) -> None:
         """End the beats."""
-        await self._loop.run_in_executor(None, self._keeper.stop)
+        await self._keeper.stopped()
 
     def discard(self) -> None:
         """End the beats of a loop that is closed."""
