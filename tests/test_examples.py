@@ -63,7 +63,7 @@ def check_quickstart(shown: str) -> None:
     assert (read, noted) == (files, known)
     assert int(files) > 400
     assert int(known) > 10_000
-    assert re.search(r"^asyncio +[\d,]+ +\d+ +\d+ +\d+%", shown, re.MULTILINE)
+    assert re.search(r"^asyncio +[\d,]+ +[\d,]+ +[\d,]+ +\d+%", shown, re.MULTILINE)
     assert re.search(r"✓ [\d,]+ messages in [\d.]+ s, [\d,]+ a second", shown)
     assert "OSError: heapq" in shown
     assert "↻ 3 runs failed and were tried again" in shown

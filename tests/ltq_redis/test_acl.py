@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
+from documented_rights import acl_commands
 from ltq_core import BrokerError, BrokerUnavailableError
 from ltq_core.abilities import DeadLetter, QueueLimits, Rate
 from ltq_redis import RedisBroker
@@ -20,18 +19,12 @@ from small_worker import SmallWorker
 if TYPE_CHECKING:
     from redis_server import RedisServer
 
-PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
-USERS = {
-    line.split()[2].removeprefix("ltq-"): line.replace("PASSWORD", "sesame").split()
-    for line in re.findall(r"^ACL SETUSER .*$", PAGE.read_text(), re.MULTILINE)
-}
-
 
 @pytest.fixture
 def server(any_server: RedisServer) -> RedisServer:
     """A server with the documented users, and with nobody else who may do anything."""
     with any_server.client() as client:
-        for command in USERS.values():
+        for command in acl_commands():
             client.execute_command(*command)
         client.execute_command(*"ACL SETUSER tester on >sesame ~* &* +@all".split())
         client.execute_command("ACL", "SETUSER", "default", "off")

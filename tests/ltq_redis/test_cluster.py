@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from documented_rights import acl_commands
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from redis_cluster import RedisCluster, slot_of
@@ -137,6 +138,18 @@ async def test_queues_of_several_workers_are_consumed_together(
     await broker.close()
 
     assert worker.runs == Counter(one.id for one in messages)
+
+
+async def test_documented_rights_are_enough(cluster: RedisCluster, url: str) -> None:
+    for node in cluster.nodes:
+        for command in acl_commands("+cluster|slots"):
+            node.run(*command)
+    producer = RedisBroker(url.replace("//", "//ltq-producer:sesame@"))
+    worker = RedisBroker(url.replace("//", "//ltq-worker:sesame@"))
+    await producer.publish(message("a", SEND))
+    await SmallWorker(worker, SEND, DIGEST).drain(["a"])
+    await producer.close()
+    await worker.close()
 
 
 @pytest.fixture

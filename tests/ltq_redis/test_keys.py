@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ltq_core import ConfigurationError
@@ -38,3 +40,12 @@ def test_prefix_stands_before_every_key() -> None:
 def test_braces_and_controls_are_refused(queue: str) -> None:
     with pytest.raises(ConfigurationError, match="no braces or controls"):
         QueueKeys(queue)
+
+
+def test_documentation_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    keys = QueueKeys("T")
+    names = {value for value in vars(keys).values() if ":" in value}
+    names |= {keys.processing("W"), keys.unique("KEY")}
+
+    assert {name for name in names if f"| `{name}` |" not in page} == set()

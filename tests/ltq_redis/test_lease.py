@@ -143,9 +143,10 @@ async def test_beat_that_hangs_leaves_time_for_another(
     broker = RedisBroker(f"{own_server.url}?lease=3&timeout=60")
     await broker.publish(message("a"))
     held = await broker.consume(QUEUE)
-    own_client.execute_command("CLIENT", "PAUSE", 2500, "WRITE")
+    own_client.execute_command("CLIENT", "PAUSE", 20_000, "WRITE")
     with caplog.at_level(logging.WARNING):
-        await wait_until(lambda: "could not be renewed" in caplog.text, LEASE, "it gave up")
+        await wait_until(lambda: "could not be renewed" in caplog.text, 10, "it gave up")
+    own_client.execute_command("CLIENT", "UNPAUSE")
 
     await broker.ack(held)
     await broker.close()

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r'^```(\w*)(?: title="(.*?)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 class Block(NamedTuple):
     """A fenced block.
 
     Attributes:
-        language: What stands behind the opening fence.
         line: The number of its first line of text.
+        language: What stands behind the opening fence.
+        title: The title there, or "".
         text: What is inside.
     """
 
-    language: str
     line: int
+    language: str
+    title: str
     text: str
 
     @property
@@ -41,14 +43,14 @@ class Command(NamedTuple):
     shown: tuple[str, ...]
 
 
-def blocks(page: Path, language: str) -> list[Block]:
-    """The blocks of *page* in *language*."""
-    text = page.read_text()
-    found = (
-        Block(match[1], text.count("\n", 0, match.start(2)) + 1, match[2])
+def blocks(page: Path, language: str | None = None) -> list[Block]:
+    """The blocks of *page*, all or those in *language*."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(text.count("\n", 0, match.start(3)) + 1, *match.groups(default=""))
         for match in _FENCE.finditer(text)
-    )
-    return [block for block in found if block.language == language]
+        if language in (None, match[1])
+    ]
 
 
 def commands(page: Path) -> list[Command]:

