@@ -36,7 +36,8 @@ class LeaseKeeper:
 
     It also watches the event loop it was started in. From three intervals on it logs
     where a loop is blocked; once the loop has been blocked for *stuck* seconds, it is
-    taken for dead and nothing is renewed until it answers again.
+    taken for dead and nothing is renewed until it answers again. A loop that is closed
+    never will: then the beats end.
 
     Where a virtual clock is followed (`ltq_core.clock.follow`) it is a timer on that loop
     instead of a thread.
@@ -75,7 +76,6 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
         self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._timer: asyncio.TimerHandle | None = None
-        self._watch: _LoopWatch | None = None
         self.context = contextvars.Context()
 
     def start(self) -> None:
@@ -88,8 +88,9 @@ class LeaseKeeper:
         if virtual_clock() is not None:
             self._timer = loop.call_later(self.interval, self._tick, loop)
             return
-        self._watch = _LoopWatch(loop)
-        self._thread = threading.Thread(target=self._run, name="ltq-lease", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(_LoopWatch(loop),), name="ltq-lease", daemon=True
+        )
         self._thread.start()
 
     def stop(self, *, wait: bool = True) -> None:
@@ -130,14 +131,15 @@ class LeaseKeeper:
         if not self._stopped.is_set():
             self._timer = loop.call_later(self.interval, self._tick, loop)
 
-    def _run(self) -> None:
+    def _run(self, watch: _LoopWatch) -> None:
         pause = 0.0  # the first beat comes at once: somebody else's lease may have ended
         while not self._stopped.wait(pause * random.uniform(0.9, 1.1)):
             pause = self.interval
-            if (
-                self._watch is None or self._watch.alive(self.interval, self.stuck)
-            ) and not self._beat_once():
-                pause = self.interval / 4
+            if watch.alive(self.interval, self.stuck):
+                if not self._beat_once():
+                    pause = self.interval / 4
+            elif watch.closed:
+                break
         try:
             if self._finish is not None:
                 self._finish()
@@ -176,6 +178,11 @@ class _LoopWatch:
         self._thread_id = threading.get_ident()
         self._asked_at: float | None = None  # until it answers
 
+    @property
+    def closed(self) -> bool:
+        """Whether the loop will never turn again."""
+        return self._loop.is_closed()
+
     def alive(self, interval: float, stuck: float) -> bool:
         """Whether the loop answered within *stuck* seconds; logs from three intervals on."""
         asked_at = self._asked_at
@@ -183,7 +190,7 @@ class _LoopWatch:
             self._ask()
             return True
         blocked = time.monotonic() - asked_at
-        if blocked >= 3 * interval:
+        if blocked >= 3 * interval and not self.closed:
             self._report(blocked, stuck)
         return blocked < stuck
 

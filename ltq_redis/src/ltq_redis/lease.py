@@ -77,8 +77,8 @@ class Lease:
         await self._keeper.stopped()
 
     def discard(self) -> None:
-        """End the beats of a loop that is closed."""
-        self._keeper.stop()
+        """End the beats, without waiting for one that is under way."""
+        self._keeper.stop(wait=False)
 
     def _beat(self) -> list[Hashable]:
         if self._runner is None:
@@ -110,8 +110,7 @@ class Lease:
                 if self._note(batch, count):
                     lost.append(queue.name)
             if time.monotonic() >= self._patient_until:
-                for worker in ended:
-                    await self._take_over(queue.keys, text(worker))
+                await self._take_over_all(queue.keys, [text(worker) for worker in ended])
         return lost
 
     async def _renew(self, keys: list[str], args: list[Any]) -> Any:
@@ -137,18 +136,26 @@ class Lease:
             self._call_wake()
         return False
 
-    async def _take_over(self, names: QueueKeys, worker: str) -> None:
+    async def _take_over_all(self, names: QueueKeys, workers: list[str]) -> None:
+        """Take over what *workers* left, in as few round trips as that needs."""
+        calls = [self._take_over(names, worker) for worker in workers]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        if total := sum(count for count in results if isinstance(count, int)):
+            log.warning(
+                "%d messages of a dead worker stand again in '%s'", total, names.written
+            )
+        for failure in results:
+            if isinstance(failure, BaseException):
+                raise failure
+
+    async def _take_over(self, names: QueueKeys, worker: str) -> int:
         try:
-            total = await reclaim(self._link, names, worker, died=True)
+            return await reclaim(self._link, names, worker, died=True)
         except BrokerUnavailableError:
             raise
         except BrokerError as error:  # a key of the wrong type: other queues go on
             log.error("A dead worker's part of '%s' stays: %s", names.written, error)
-            return
-        if total:
-            log.warning(
-                "%d messages of a dead worker stand again in '%s'", total, names.written
-            )
+            return 0
 
     def _lost(self, queues: list[Hashable]) -> None:
         log.warning("The lease on %s was lost; its messages run elsewhere", queues)

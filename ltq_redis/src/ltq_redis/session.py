@@ -109,16 +109,17 @@ class Session:
 
     async def close(self) -> None:
         """Give back everything that is leased, and close the links."""
-        await self._waiter.close()
-        self._waiter.fail(BrokerUnavailableError("The broker was closed."))
-        await self._lease.stop()
-        self.publisher.close()
         try:
+            await self._waiter.close()
+            self._waiter.fail(BrokerUnavailableError("The broker was closed."))
+            await self._lease.stop()
+            self.publisher.close()
             await self._waiter.leave()
             for queue in self._queues.values():
                 for batch in list(queue.batches.values()):
                     await self._give_up(batch)
         finally:
+            self._lease.discard()
             for link in (self.link, self._sending, self._waiting):
                 await link.end()
 

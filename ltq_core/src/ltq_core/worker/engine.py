@@ -78,19 +78,25 @@ class Engine:
     async def _pump(self) -> None:
         """Claim and start, for ever.
 
-        The next claim goes out before what the last one brought begins to run, so that
-        the broker works while the runs do. For that a claim asks for half of the slots.
+        The next claim goes out before what a full one brought begins to run, so that the
+        broker works while the runs do; for that a claim asks for half of the slots. What
+        came alone starts at once.
         """
         runs, half = self.runs, max(1, self._concurrency // 2)
         claim: asyncio.Task[list[Message]] | None = None
+        asked = 0
         while True:
             if claim is None:
                 while runs.free <= 0:
                     await runs.changed()
-                claim = self._claim(min(runs.free, half))
+                asked = min(runs.free, half)
+                claim = self._claim(asked)
             messages = await claim
+            claim = None
             room = runs.free - len(messages)
-            claim = self._claim(min(room, half)) if messages and room > 0 else None
+            if len(messages) == asked and room > 0:
+                asked = min(room, half)
+                claim = self._claim(asked)
             for message in messages:
                 runs.start(message)
 

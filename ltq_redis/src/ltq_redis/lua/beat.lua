@@ -11,7 +11,7 @@
 -- An idle worker calls this for all its queues: one EXISTS tells that nobody works.
 
 -- Ended workers told of in one call, for each queue.
-local SOME = 100
+local SOME = 1000
 
 local some = false
 for i = 1, #KEYS, CHUNK do
