@@ -152,10 +152,10 @@ def test_multithreading_keeps_the_event_loop_free(here: CommandLine) -> None:
 
 
 def test_app_runs_both_workers_and_reminds_later(with_redis: CommandLine) -> None:
-    app = with_redis.start("run", "--app", "examples.app.main:app")
     for _ in range(2):
         sent = with_redis.run("examples/app/main.py", command=PYTHON)
         assert (sent.code, sent.out, sent.err) == (0, "sent\n", "")
+    app = with_redis.start("run", "--app", "examples.app.main:app")
     for address in ("ada@example.com", "grace@example.com"):
         app.until(f"to sales: {address} has signed up")
         app.until(f"come back, {address}")

@@ -23,6 +23,10 @@ MODULES = (
     "clocks",
     "load",
     "sending",
+    "limits",
+    "schedules",
+    "once",
+    "tries",
 )
 
 

@@ -43,5 +43,5 @@ class Store:
             return [
                 key.decode(errors="replace")
                 for key in keys
-                if not key.startswith(b"ltq:dead:") and client.ttl(key) < 0
+                if not key.startswith(b"ltq:dead:") and client.ttl(key) == -1
             ]

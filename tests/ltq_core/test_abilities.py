@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -52,8 +51,8 @@ def test_letter_without_a_message_comes_back_equal():
     assert DeadLetter.from_json(letter.to_json()) == letter
 
 
-@pytest.mark.parametrize("reason", REASONS)
-def test_letter_of_every_reason_comes_back(reason: Any):
+@pytest.mark.parametrize("reason", [*REASONS, "known to a newer version"])
+def test_letter_of_every_reason_comes_back(reason: str):
     assert DeadLetter.from_json(replace(LETTER, reason=reason).to_json()).reason == reason
 
 
@@ -74,7 +73,7 @@ def test_unknown_fields_of_a_letter_are_ignored():
         b"\xff",
         b"[]",
         b"{}",
-        b'{"id":"1","queue":"a:b","reason":"boredom","died_at":1}',
+        b'{"id":"1","queue":"a:b","reason":7,"died_at":1}',
         b'{"id":"1","queue":"a:b","reason":"failed","died_at":1,"message":7}',
         b"[" * 100_000,
     ],

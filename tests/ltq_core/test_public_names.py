@@ -27,9 +27,9 @@ NAMES = (
 ).split()
 MODULES = "app broker errors logger message middleware scheduler task worker".split()
 FOR_PLUGINS = (
-    "Broker BrokerUnavailableError ConfigurationError DeadLetter DeadLetters Delivery"
-    " LeaseKeeper LTQError Message Middleware MiddlewareSpec PerLoop PluginError SharedLimits"
-    " Task UniquePublish get_logger hookimpl redact"
+    "Broker BrokerUnavailableError ConfigurationError DeadLetter DeadLetters DeclaresLimits"
+    " Delivery LeaseKeeper LTQError Message Middleware MiddlewareSpec PerLoop PluginError"
+    " SharedLimits Task UniquePublish get_logger hookimpl redact revived undecodable"
 ).split()
 
 OF_PLUGINS = pytest.mark.parametrize(

@@ -169,6 +169,23 @@ async def _buried(url: str, names: list[str]) -> list[str]:
     return [letter.id for letter in letters]
 
 
+def test_letter_of_a_reason_that_only_a_newer_version_knows_is_kept_as_it_is(url: str) -> None:
+    """An unknown reason hides neither its letter nor the others."""
+
+    async def bury_and_list() -> list[str]:
+        broker = MemoryBroker(url)
+        for reason in ("failed", "superseded"):
+            await broker.publish(message())
+            received = await broker.consume(QUEUE)
+            letter = DeadLetter(received.id, QUEUE, reason, 0.0, received)
+            await broker.bury(received, letter)
+        letters = await broker.dead_letters(QUEUE)
+        await broker.close()
+        return [letter.reason for letter in letters]
+
+    assert asyncio.run(bury_and_list()) == ["superseded", "failed"]
+
+
 def test_busy_worker_gets_its_suspects(url: str) -> None:
     """A worker that is never idle takes nothing more until it can take a suspect alone."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ import pytest
 import redis_server
 from fault_proxy import SCRIPTS, FaultProxy
 from ltq_core import BrokerError
+from ltq_core.testing import wait_until
 from ltq_redis.broker import _brokers
 from quiet_ports import quiet_port
 from redis_server import NoServerError, RedisServer
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import redis
 
 # Seconds for one coroutine: every wait in it has a limit of its own, and a shorter one.
-LIMIT = 60
+LIMIT = 180
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,11 +43,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(autouse=True)
 def _brokers_are_closed() -> Iterator[None]:
-    """Leave no lease thread behind where a test failed before it closed its brokers."""
+    """Leave no lease thread behind, whether or not a test came to close its brokers."""
     yield
     for broker in list(_brokers):
         with suppress(BrokerError):
             asyncio.run(broker.close())
+    wait_until(
+        lambda: all(thread.name != "ltq-lease" for thread in threading.enumerate()),
+        5,
+        "no lease thread is left",
+    )
 
 
 @pytest.fixture
@@ -77,12 +84,13 @@ def own_server() -> Iterator[RedisServer]:
     server.port = quiet_port()
     try:
         server.start()
+        yield server
     except NoServerError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no Redis server: {error}")
-    yield server
-    server.remove()
+    finally:
+        server.remove()
 
 
 @pytest.fixture
@@ -96,10 +104,8 @@ def own_client(own_server: RedisServer) -> Iterator[redis.Redis]:
 def any_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
     """A server of its own for one test: the installed Redis, and the oldest one supported."""
     if request.param == "6.2":
-        try:
-            path = str(redis_server._from_wheel())
-        except NoServerError as error:
-            pytest.skip(f"no Redis 6.2: {error}")
-        monkeypatch.setattr(redis_server, "find_server", lambda: path)
+        monkeypatch.setattr(
+            redis_server, "find_server", lambda: str(redis_server._from_wheel())
+        )
     server: RedisServer = request.getfixturevalue("own_server")
     return server

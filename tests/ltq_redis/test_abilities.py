@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,6 +126,27 @@ async def test_dead_letters_are_read_over_several_pages(broker: RedisBroker) -> 
     assert await broker.requeue_dead(QUEUE, ids[:120]) == 120
     assert await broker.delete_dead(QUEUE, ids) == 130
     assert await broker.size(QUEUE) == 120
+    await broker.clear(QUEUE)
+    await broker.close()
+
+
+async def test_letter_of_a_reason_that_only_a_newer_version_knows_is_kept_as_it_is(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await bury(broker, *"abc")
+    [raw] = store.client.zrange(store.keys().dead, 1, 1)
+    store.client.zrem(store.keys().dead, raw)
+    newer = raw.replace(b'"failed"', b'"superseded"')
+    store.client.zadd(store.keys().dead, {newer: time.time()})
+
+    letters = await broker.dead_letters(QUEUE)
+    assert [(one.id, one.reason) for one in letters] == [
+        ("b", "superseded"),
+        ("c", "failed"),
+        ("a", "failed"),
+    ]
+    assert await broker.requeue_dead(QUEUE, "b") == 1
+    assert await broker.delete_dead(QUEUE, "abc") == 2
     await broker.clear(QUEUE)
     await broker.close()
 

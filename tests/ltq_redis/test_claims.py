@@ -237,6 +237,22 @@ async def test_queue_of_a_wrong_type_stops_only_itself(
     await cleared(broker)
 
 
+async def test_dead_letters_of_a_wrong_type_stop_nothing_else(
+    broker: RedisBroker, store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.client.set(store.keys(OTHER).dead, "no sorted set")
+    store.put_raw(b"no message", OTHER)
+    ids = await published(broker, 5) + await published(broker, 5, OTHER)
+    worker = SmallWorker(broker, QUEUE, OTHER)
+    await asyncio.wait_for(worker.drain(ids, limit=2), 10)
+
+    assert worker.runs == Counter(ids)
+    assert "stays in 'mail:digest': Redis refused" in caplog.text
+    store.client.delete(store.keys(OTHER).dead)
+    await broker.close()  # gives the bytes back
+    await cleared(broker)
+
+
 @pytest.mark.parametrize("kind", ["parked", "running", "rate", "reserved", "workers"])
 async def test_limits_of_a_wrong_type_lose_nothing(
     broker: RedisBroker, store: RedisStore, kind: str, monkeypatch: pytest.MonkeyPatch

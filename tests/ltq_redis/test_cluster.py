@@ -169,7 +169,7 @@ async def test_nothing_is_lost_when_a_master_dies(guarded: RedisCluster) -> None
     async with worker.at_work():
         await wait_until(lambda: len(worker.runs) > 100, 20, "messages flow")
         await asyncio.to_thread(guarded.serving(slot_of(SEND)).kill)
-        await asyncio.wait_for(sending, 40)
+        await asyncio.wait_for(sending, 90)
         await wait_until(lambda: len(worker.runs) == len(messages), 20, "all were run")
         # An ack that the replica had not seen yet is made up for by one more run.
         await wait_until(lambda: guarded.left_behind() == [], 20, "nothing is left behind")

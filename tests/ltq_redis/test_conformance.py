@@ -48,7 +48,7 @@ class RedisStore:
 
     async def leftovers(self) -> Collection[str]:
         keys = self.client.scan_iter(f"{self.prefix}*")
-        return [key.decode() for key in keys if self.client.ttl(key) < 0]
+        return [key.decode() for key in keys if self.client.ttl(key) == -1]
 
 
 class TestBroker(RedisStore, BrokerConformance):

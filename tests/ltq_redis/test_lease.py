@@ -18,10 +18,11 @@ from redis_store import OTHER, QUEUE, RedisStore, message
 from small_worker import SmallWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import redis
 
+    from fault_proxy import FaultProxy
     from redis_server import RedisServer
 
 LEASE = 3.0
@@ -75,6 +76,22 @@ async def test_several_dead_workers_are_taken_over_in_one_beat(
     assert set(worker.runs.values()) == {1}
 
 
+async def test_nothing_is_taken_over_for_most_of_a_lease_after_a_beat_that_failed(
+    proxied_url: str, store: RedisStore, proxy: FaultProxy
+) -> None:
+    """Whoever lived through an outage renews its lease before others end it."""
+    lease = 2 * LEASE
+    store.put_dead_worker("dead", message("a"))
+    proxy.plan("BEAT", "before")
+    broker = RedisBroker(proxied_url.replace(f"lease={LEASE:g}", f"lease={lease:g}"))
+    taken = asyncio.ensure_future(broker.consume(QUEUE))
+    await wait_until(lambda: proxy.calls["BEAT"] == 3, lease, "a beat after the failed one")
+    assert proxy.calls["RECLAIM"] == 0
+
+    await broker.ack(await asyncio.wait_for(taken, 2 * lease))
+    await broker.close()
+
+
 async def test_large_part_of_a_dead_worker_is_taken_over_whole(
     redis_url: str, store: RedisStore
 ) -> None:
@@ -110,6 +127,33 @@ async def test_loss_of_a_lease_is_seen_where_nobody_works_any_more(
     await thief.close()
 
 
+async def test_beat_between_a_last_ack_and_its_reply_sees_no_lost_lease(
+    proxied_url: str, store: RedisStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = RedisBroker(proxied_url)
+    await broker.publish(message("a"))
+    held = await broker.consume(QUEUE)
+    ack = asyncio.ensure_future(broker.ack_many([held]))
+    await asyncio.sleep(0)  # it is on its way, and a blocked loop does not see the reply
+    block_until(lambda: not _workers(store))
+    beats = proxy.calls["BEAT"]
+    block_until(lambda: proxy.calls["BEAT"] >= beats + 2)
+
+    assert await ack == []
+    assert held.delivery is not None
+    assert not held.delivery.lease_lost
+    assert "was lost" not in caplog.text
+    await broker.close()
+
+
+def block_until(condition: Callable[[], object]) -> None:
+    """Block the event loop, as tasks do, until *condition* is true."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def _workers(store: RedisStore) -> list[bytes]:
     found: list[bytes] = store.client.zrange(store.keys().workers, 0, -1)
     return found
@@ -124,14 +168,15 @@ async def test_leases_of_a_wrong_type_stop_no_other(
     key = store.keys(OTHER).workers
     store.client.rename(key, f"{store.prefix}kept")
     store.client.set(key, "no sorted set")
+    refused = "No lease on 'mail:digest' can be renewed"
+    await wait_until(lambda: refused in caplog.text, 10, "a beat has met it")
     [(_, first)] = store.client.zrange(store.keys().workers, 0, -1, withscores=True)
     await wait_until(
         lambda: store.client.zrange(store.keys().workers, 0, -1, withscores=True)[0][1] > first,
-        LEASE,
+        10,
         "the other queue's lease is renewed",
     )
 
-    assert "No lease on 'mail:digest' can be renewed" in caplog.text
     store.client.rename(f"{store.prefix}kept", key)
     await broker.ack_many(held)
     await broker.close()
@@ -158,4 +203,8 @@ async def test_closed_broker_leaves_no_thread(redis_url: str) -> None:
     await broker.ack(await broker.consume(QUEUE))
     await broker.close()
 
-    assert [one for one in threading.enumerate() if one.name == "ltq-lease"] == []
+    await wait_until(
+        lambda: all(thread.name != "ltq-lease" for thread in threading.enumerate()),
+        5,
+        "its lease thread has ended",
+    )

@@ -67,7 +67,7 @@ def test_broker_closes_in_a_loop_that_is_ending(redis_url: str, store: RedisStor
     asyncio.run(main())
 
     assert store.waiting() == Counter(["a"])
-    asyncio.run(SmallWorker(RedisBroker(redis_url), QUEUE).drain(["a"]))
+    store.client.delete(store.keys().queue, store.keys().wake)
 
 
 def test_message_may_be_settled_in_another_loop(redis_url: str, store: RedisStore) -> None:

@@ -13,12 +13,14 @@ from ltq_core.abilities import QueueLimits
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from redis_store import OTHER, QUEUE, RedisStore, message
+from small_worker import SmallWorker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import redis
 
+    from fault_proxy import FaultProxy
     from ltq_core import Message
     from redis_server import RedisServer
 
@@ -97,6 +99,96 @@ async def test_message_without_a_token_is_noticed_before_a_later_one(
     [one] = await asyncio.wait_for(call, 2)
 
     await brokers[0].ack(one)
+    await end(*brokers)
+
+
+async def test_message_without_a_token_is_noticed_while_another_queue_is_never_quiet(
+    brokers: list[RedisBroker], store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ltq_redis.waiter.SWEEP", 1.0)
+    broker, producer, _ = brokers
+    worker = SmallWorker(broker, QUEUE, OTHER)
+    until = asyncio.get_running_loop().time() + 10
+    async with worker.at_work():
+        await wait_until(lambda: store.blocked() == 1, 5, "it waits for tokens")
+        store.put_raw(message("foreign", OTHER).to_json(), OTHER)
+        while not worker.runs["foreign"] and asyncio.get_running_loop().time() < until:
+            id_ = f"{worker.runs.total()}"
+            await producer.publish(message(id_))
+            await wait_until(lambda id_=id_: worker.runs[id_], 5, "its token led to it")
+
+    assert worker.runs["foreign"] == 1
+    await end(*brokers)
+
+
+async def test_token_of_a_queue_that_nobody_waits_for_is_handed_on_once(
+    brokers: list[RedisBroker], proxied_url: str, store: RedisStore, proxy: FaultProxy
+) -> None:
+    _, producer, other = brokers
+    broker = RedisBroker(proxied_url)
+    forgotten = asyncio.ensure_future(broker.consume(OTHER))
+    await wait_until(lambda: store.blocked() == 1, 5, "it waits for the one queue")
+    forgotten.cancel()
+    worker = SmallWorker(broker, QUEUE)
+    async with worker.at_work():
+        await wait_until(lambda: worker_waits(proxy, store), 5, "it waits for the other queue")
+        await producer.publish(message("a", OTHER))
+        await wait_until(lambda: proxy.calls["TOKEN"], 5, "it handed the token on")
+        for number in range(5):
+            await producer.publish(message(f"{number}"))
+            await wait_until(lambda: worker.runs.total() > number, 5, "it was run")
+
+    assert proxy.calls["TOKEN"] == 1
+    assert store.client.llen(store.keys(OTHER).wake) == 1
+    [one] = await asyncio.wait_for(other.consume_many([OTHER], 1), SOON)
+    await other.ack(one)
+    await broker.close()
+    await end(*brokers)
+
+
+def worker_waits(proxy: FaultProxy, store: RedisStore) -> bool:
+    return proxy.calls["BLPOP"] >= 2 and store.blocked() == 1
+
+
+async def test_queue_that_nobody_waited_for_is_waited_for_again(
+    brokers: list[RedisBroker], store: RedisStore
+) -> None:
+    broker, producer, _ = brokers
+    forgotten = asyncio.ensure_future(broker.consume(OTHER))
+    await wait_until(lambda: store.blocked() == 1, 5, "it waits for a token")
+    forgotten.cancel()
+    await producer.publish(message("a", OTHER))
+    await wait_until(lambda: store.blocked() == 0, 5, "nobody waits for the next one")
+    held = await asyncio.wait_for(broker.consume_many([QUEUE, OTHER], 10), SOON)
+    call = await waiting(store, broker)
+    await producer.publish(message("b", OTHER))
+    held += await asyncio.wait_for(call, SOON)
+
+    assert [one.id for one in held] == ["a", "b"]
+    await broker.ack_many(held)
+    await end(*brokers)
+
+
+async def test_tokens_of_a_wrong_type_stop_no_other_queue(
+    brokers: list[RedisBroker],
+    store: RedisStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("ltq_redis.waiter.SWEEP", 2.0)
+    broker, producer, _ = brokers
+    call = await waiting(store, broker)
+    store.client.set(store.keys(OTHER).wake, "no list")
+    await producer.publish(message("a"))
+    held = await asyncio.wait_for(call, SOON)
+    call = await waiting(store, broker)
+    await producer.publish(message("b", OTHER))
+    held += await asyncio.wait_for(call, 5)
+
+    assert [one.id for one in held] == ["a", "b"]
+    assert "Nothing wakes a worker for 'mail:digest'" in caplog.text
+    store.client.delete(store.keys(OTHER).wake)
+    await broker.ack_many(held)
     await end(*brokers)
 
 

@@ -25,7 +25,7 @@ LTQ = Path(sys.executable).with_name("ltq")
 
 # Long enough for a machine that runs other tests at the same time: a process that starts,
 # imports, and does what it has to.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Ended(NamedTuple):

@@ -56,7 +56,7 @@ class RedisStore:
     def left_behind(self) -> list[str]:
         """The keys that do not expire by themselves."""
         keys = self.client.scan_iter(f"{self.prefix}*")
-        return sorted(key.decode() for key in keys if self.client.ttl(key) < 0)
+        return sorted(key.decode() for key in keys if self.client.ttl(key) == -1)
 
     def put_raw(self, raw: bytes, queue: str = QUEUE, score: float = 0) -> None:
         """Put bytes into a queue past the broker, and without a token."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ltq_core.abilities import Ticks as Ticks
     from ltq_core.abilities import UniquePublish as UniquePublish
     from ltq_core.abilities import revived as revived
+    from ltq_core.abilities import undecodable as undecodable
     from ltq_core.app import App as App
     from ltq_core.broker import Broker as Broker
     from ltq_core.errors import BrokerError as BrokerError
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from ltq_core.logger import redact as redact
     from ltq_core.message import Delivery as Delivery
     from ltq_core.message import Message as Message
+    from ltq_core.middleware import DeclaresLimits as DeclaresLimits
     from ltq_core.middleware import Middleware as Middleware
     from ltq_core.middleware import MiddlewareSpec as MiddlewareSpec
     from ltq_core.scheduler import Schedule as Schedule
@@ -71,7 +73,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "abilities": "DeadLetter DeadLetters Inspection LiveWorker LiveWorkers Pause QueueLimits"
-    " QueueStats Rate SharedLimits Ticks UniquePublish revived",
+    " QueueStats Rate SharedLimits Ticks UniquePublish revived undecodable",
     "app": "App",
     "broker": "Broker",
     "errors": "BrokerError BrokerUnavailableError ConfigurationError DecodeError DeferError"
@@ -86,7 +88,7 @@ _NAMES = {
     "limits.max_tries": "MaxTries",
     "logger": "describe get_logger printable redact",
     "message": "Delivery Message",
-    "middleware": "Middleware MiddlewareSpec",
+    "middleware": "DeclaresLimits Middleware MiddlewareSpec",
     "scheduler": "Schedule Scheduler",
     "task": "Task",
     "worker": "CurrentMessage LastError Worker current_message",

@@ -71,7 +71,7 @@ class DeadLetter:
         id: The message's id; of one that could not be decoded, the first 16 hex
             digits of its bytes' SHA-256.
         queue: Where it waited.
-        reason: One of `REASONS`.
+        reason: One of `REASONS`, or a word that only a newer version knows.
         died_at: Seconds since the epoch, on the store's clock where it has one.
         message: The whole message, or None if it could not be decoded.
         body: The first bytes of what could not be decoded, as escaped text.
@@ -87,7 +87,7 @@ class DeadLetter:
 
     id: str
     queue: str
-    reason: Reason
+    reason: str
     died_at: float
     message: Message | None = None
     body: str = ""
@@ -126,7 +126,7 @@ class DeadLetter:
 class _Letter(msgspec.Struct):
     id: str
     queue: str
-    reason: Reason
+    reason: str
     died_at: float
     message: msgspec.Raw = msgspec.Raw()
     body: str = ""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Iterable
 
 T = TypeVar("T")
+
+# Its own: a program that seeds the global one gets the same numbers with LTQ as without.
+_random = random.Random()
 log = get_logger("lifeline")
 
 # Seconds between looks at whether a loop that is waited for still runs. A guess.
@@ -133,7 +136,7 @@ class LeaseKeeper:
 
     def _run(self, watch: _LoopWatch) -> None:
         pause = 0.0  # the first beat comes at once: somebody else's lease may have ended
-        while not self._stopped.wait(pause * random.uniform(0.9, 1.1)):
+        while not self._stopped.wait(pause * _random.uniform(0.9, 1.1)):
             pause = self.interval
             if watch.alive(self.interval, self.stuck):
                 if not self._beat_once():

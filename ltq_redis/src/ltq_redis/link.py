@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Its own: a program that seeds the global one gets the same numbers with LTQ as without.
+_random = random.Random()
+
 # Errors of a server that will answer differently in a moment.
 TRANSIENT = frozenset(
     "READONLY LOADING MASTERDOWN CLUSTERDOWN TRYAGAIN BUSY NOREPLICAS UNBLOCKED OOM MOVED ASK "
@@ -178,7 +181,7 @@ async def _again(call: Callable[[], Awaitable[T]], limit: float) -> T:
     loop = asyncio.get_running_loop()
     deadline, delay = loop.time() + limit, 0.02
     while True:
-        pause = delay * random.uniform(0.5, 1.0)
+        pause = delay * _random.uniform(0.5, 1.0)
         await asyncio.sleep(pause)
         delay = min(2 * delay, 0.5)
         try:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ltq_core.testing import wait_until
+from ltq_core.testing import run_virtual, virtual_time, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_plain_code_waits() -> None:
@@ -39,6 +43,29 @@ def test_condition_may_be_a_coroutine_function() -> None:
         return await wait_until(condition)
 
     assert asyncio.run(run()) is True
+
+
+@virtual_time
+async def test_time_is_that_of_a_virtual_clock() -> None:
+    """On a virtual clock what comes in time is awaited, however little real time passes."""
+    done: list[str] = []
+    asyncio.get_running_loop().call_later(9, done.append, "done")
+
+    assert await wait_until(lambda: done, 10, "nine virtual seconds") == ["done"]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, run_virtual])
+def test_patience_ends_on_the_clock_of_the_loop(run: Callable[..., float]) -> None:
+    """A coroutine's wait is as long as its own loop says, be it real or virtual."""
+
+    async def wait_in_vain() -> float:
+        time = asyncio.get_running_loop().time
+        start = time()
+        with pytest.raises(AssertionError):
+            await wait_until(lambda: False, 1)
+        return time() - start
+
+    assert 1 <= run(wait_in_vain()) < 2
 
 
 def test_failure_says_what_was_waited_for() -> None:

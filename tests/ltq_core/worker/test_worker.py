@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+from datetime import date
+from typing import Any
 
 import pytest
 
@@ -41,6 +44,52 @@ def test_task_is_named_after_its_worker_and_its_function():
         f"test:{plain.function.__qualname__}",
         f"test:{called.function.__qualname__}",
     ]
+
+
+async def greet(greeting: str, day: date, *, loud: bool = False) -> None:
+    greeted.append((greeting, day, loud))
+
+
+greeted: list[tuple[str, date, bool]] = []
+
+
+def test_partial_is_a_task_with_the_name_and_the_annotations_of_what_it_calls():
+    worker = make_worker()
+    greeting = worker.task(functools.partial(functools.partial(greet, "hello"), loud=True))
+    greeted.clear()
+
+    async def run() -> None:
+        async with running(worker):
+            await greeting.send(date(2030, 1, 1))
+            await until(lambda: greeted, "the run")
+
+    asyncio.run(run())
+
+    assert greeting.name == "test:greet"
+    assert greeted == [("hello", date(2030, 1, 1), True)]
+
+
+def test_name_that_a_partial_was_given_stands():
+    named: Any = functools.partial(greet, "hello")
+    named.__qualname__ = "hello"
+
+    assert make_worker().task(named).name == "test:hello"
+
+
+class Greeter:
+    def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize("function", [Greeter(), functools.partial(Greeter())])
+def test_task_without_a_name_is_refused_in_one_sentence(function: Any):
+    worker = make_worker()
+
+    with pytest.raises(ConfigurationError) as refused:
+        worker.task(function)
+    assert str(refused.value) == (
+        "A task takes its name from its function, and an object of Greeter has none: "
+        "wrap it in a function with 'def'."
+    )
 
 
 def test_default_stack_is_fresh_for_each_worker():

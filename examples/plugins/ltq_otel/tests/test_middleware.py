@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ltq_otel import Tracing
 from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -15,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 import ltq
 from ltq_core.testing import MiddlewareConformance
+from ltq_otel import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

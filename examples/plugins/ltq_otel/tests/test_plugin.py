@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltq_otel.plugin import is_set_up
-
 from ltq_core.plugins import installed
+from ltq_otel.plugin import is_set_up
 
 if TYPE_CHECKING:
     import pytest

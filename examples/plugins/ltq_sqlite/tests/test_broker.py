@@ -7,8 +7,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from ltq_sqlite.broker import SqliteBroker
-from ltq_sqlite.database import connect
 
 from ltq_core.testing import (
     BrokerConformance,
@@ -18,6 +16,8 @@ from ltq_core.testing import (
     TicksConformance,
     UniquePublishConformance,
 )
+from ltq_sqlite.broker import SqliteBroker
+from ltq_sqlite.database import connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from ltq_sqlite.broker import SqliteBroker
 
 from ltq_core import BrokerUnavailableError, Message
+from ltq_sqlite.broker import SqliteBroker
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ltq_sqlite.settings import parse
 
 from ltq_core import ConfigurationError, OptionValueError, UnknownOptionError
+from ltq_sqlite.settings import parse
 
 
 def test_three_slashes_begin_an_absolute_path() -> None:

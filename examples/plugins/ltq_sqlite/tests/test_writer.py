@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from ltq_core import BrokerError, BrokerUnavailableError, DeadLetter, EncodeError, Message
 from ltq_sqlite import database, letters, store
 from ltq_sqlite.bell import Bell
 from ltq_sqlite.broker import SqliteBroker
 from ltq_sqlite.settings import Settings
 from ltq_sqlite.writer import Writer
-
-from ltq_core import BrokerError, BrokerUnavailableError, DeadLetter, EncodeError, Message
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

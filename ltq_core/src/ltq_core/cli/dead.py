@@ -20,16 +20,6 @@ def dead() -> None:
     """See what was given up, put it back, or forget it."""
 
 
-def _check_reason(
-    ctx: click.Context, option: click.Parameter, reason: str | None
-) -> str | None:
-    from ltq_core.abilities import REASONS
-
-    if reason is not None and reason not in REASONS:
-        raise click.BadParameter(f"'{reason}' is none of: {', '.join(REASONS)}.")
-    return reason
-
-
 def _selection(function: F) -> F:
     """The arguments and options of all these commands; `_select` reads the first four."""
     for decorate in (
@@ -38,7 +28,6 @@ def _selection(function: F) -> F:
         click.option(
             "--reason",
             metavar="REASON",
-            callback=_check_reason,
             help="Only what was given up for this reason, such as rejected.",
         ),
         click.option("--all", "every", is_flag=True, help="Every dead letter of QUEUE."),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ltq_core.abilities import DeadLetter, DeadLetters
+from ltq_core.abilities import REASONS, DeadLetter, DeadLetters
 from ltq_core.cli.output import print_json, print_table
 from ltq_core.cli.queues import ask_broker
 from ltq_core.cli.toolkit import click
@@ -45,14 +45,21 @@ class Selection:
         """The selected letters, the newest first.
 
         Raises:
-            ConfigurationError: The broker keeps none.
+            ConfigurationError: The broker keeps none, or nothing ever dies for *reason*.
             BrokerUnavailableError: It did not answer.
         """
         wanted = self.ids or None
         letters = ask_broker(
             lambda broker: _keeper(broker).dead_letters(self.queue, wanted, _ALL)
         )
-        return [letter for letter in letters if self.reason in (None, letter.reason)]
+        found = [letter for letter in letters if self.reason in (None, letter.reason)]
+        # Asked last: a newer version may give messages up for reasons of its own.
+        if not found and self.reason not in (None, *REASONS):
+            raise ConfigurationError(
+                f"{self.queue} has no dead letter of the reason '{self.reason}', "
+                f"which is none of: {', '.join(REASONS)}."
+            )
+        return found
 
     def require(self, letters: Sequence[DeadLetter]) -> None:
         """Raise an `LTQError` that names the ids which *letters* lacks."""
@@ -125,9 +132,9 @@ def _keeper(broker: Broker) -> DeadLetters:
 
 def _row(letter: DeadLetter) -> tuple[str, ...]:
     return (
-        letter.id,
+        printable(letter.id),
         _time(letter.died_at),
-        letter.reason,
+        printable(letter.reason),
         str(letter.tries),
         printable(_error(letter), 100),
     )
@@ -135,9 +142,10 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
 
 def _details(letter: DeadLetter) -> Iterator[str]:
     yield f"id:         {printable(letter.id)}"
-    yield f"reason:     {letter.reason}"
+    yield f"reason:     {printable(letter.reason)}"
     yield f"error:      {printable(_error(letter))}"
-    yield f"died:       {_time(letter.died_at)}, at worker {letter.worker} on {letter.host}"
+    place = printable(f"at worker {letter.worker} on {letter.host}")
+    yield f"died:       {_time(letter.died_at)}, {place}"
     if letter.created_at is not None:
         yield f"created:    {_time(letter.created_at)}"
     yield f"tries:      {letter.tries} failed, {letter.crashes} ended with their worker"
@@ -154,7 +162,10 @@ def _error(letter: DeadLetter) -> str:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):  # anybody may have written the letter
+        return f"{seconds:g}"
 
 
 def _plain(letter: DeadLetter) -> Any:

@@ -62,10 +62,16 @@ class Ticker:
         """
         await self._persist(lambda: self._resume(born))
         await self._persist(self._send)
-        while (tick := self._job.next(self._position)) is not None:
+        while (tick := await self._next()) is not None:
             await self._clock.sleep_until(tick)
             self._owe([tick])
             await self._persist(self._send)
+
+    async def _next(self) -> datetime | None:
+        # In its turn: to find a tick takes longer than to send one, and hundreds of other
+        # jobs may be due now.
+        async with self._slots:
+            return self._job.next(self._position)
 
     async def _resume(self, born: datetime) -> None:
         last = await self._last_tick()

@@ -26,7 +26,8 @@ def wait_until(
 
     Args:
         condition: Asked until it is true.
-        timeout: Seconds until that is given up.
+        timeout: Seconds until that is given up; in a coroutine, on its loop's clock,
+            which may be a virtual one.
         description: What is waited for, for the failure.
 
     Returns:
@@ -36,10 +37,9 @@ def wait_until(
         AssertionError: It did not become true in time.
     """
     description = description or getattr(condition, "__name__", "it")
-    attempts = _attempts(timeout, description)
-    if asyncio._get_running_loop() is not None:
-        return _wait(condition, attempts)
-    for _ in attempts:
+    if (loop := asyncio._get_running_loop()) is not None:
+        return _wait(condition, _attempts(loop.time, timeout, description))
+    for _ in _attempts(time.monotonic, timeout, description):
         if answer := condition():
             return answer
         time.sleep(_PAUSE)
@@ -57,10 +57,10 @@ async def _wait(condition: Callable[[], Any], attempts: Iterator[None]) -> Any:
     raise AssertionError
 
 
-def _attempts(timeout: float, description: str) -> Iterator[None]:
-    end = time.monotonic() + timeout
+def _attempts(clock: Callable[[], float], timeout: float, description: str) -> Iterator[None]:
+    end = clock() + timeout
     yield
-    while time.monotonic() < end:
+    while clock() < end:
         yield
     yield
     raise AssertionError(f"Waited {timeout:g} s in vain until: {description}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from contextlib import AsyncExitStack
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from ltq_core.abilities import SharedLimits
@@ -76,7 +76,7 @@ class Worker:
     def __repr__(self) -> str:
         return f"<Worker {self.name}: {len(self.tasks)} tasks>"
 
-    @cached_property
+    @functools.cached_property
     def broker(self) -> Broker:
         """The broker, made at its first use; assign another one before that.
 
@@ -101,13 +101,15 @@ class Worker:
         """Register a function as a task, with or without options in parentheses.
 
         Args:
-            function: Async, or plain: then it runs in a thread.
+            function: Async, or plain: then it runs in a thread. The name of a
+                ``functools.partial`` is that of what it calls.
             options: What middleware and the worker understand, such as ``max_tries``,
                 ``max_age``, ``max_rate``, ``timeout``.
 
         Raises:
             OptionValueError: An option's value makes no sense.
-            ConfigurationError: A parameter's annotation cannot be carried by JSON.
+            ConfigurationError: It has no name, or a parameter's annotation cannot be
+                carried by JSON.
             DuplicateWorkerError: The worker has a task of that name.
         """
         if function is not None:
@@ -220,8 +222,9 @@ class Worker:
         await self._close_broker()
 
     def _register(self, function: Any, options: dict[str, Any]) -> Task[Any, Any]:
-        name = f"{self.name}:{function.__qualname__}"
-        _check_name(function.__qualname__, "task")
+        own_name = _name_of(function)
+        _check_name(own_name, "task")
+        name = f"{self.name}:{own_name}"
         if name in self.tasks:
             raise DuplicateWorkerError(f"Worker '{self.name}' already has a task '{name}'.")
         parsed = parse_options(name, options, self.middlewares)
@@ -297,6 +300,18 @@ def _check_concurrency(concurrency: int) -> int:
             f"concurrency must be a whole number of at least 1, not {concurrency!r}."
         )
     return concurrency
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial) and not hasattr(function, "__qualname__"):
+        function = function.func
+    name = getattr(function, "__qualname__", None)
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            "A task takes its name from its function, and an object of "
+            f"{type(function).__qualname__} has none: wrap it in a function with 'def'."
+        )
+    return name
 
 
 def _check_name(name: str, kind: str) -> None:

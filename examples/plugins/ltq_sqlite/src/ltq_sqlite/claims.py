@@ -7,8 +7,15 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltq_core import DecodeError, Delivery, Message, describe, get_logger, printable
-from ltq_core.abilities import undecodable
+from ltq_core import (
+    DecodeError,
+    Delivery,
+    Message,
+    describe,
+    get_logger,
+    printable,
+    undecodable,
+)
 from ltq_sqlite.letters import bury
 from ltq_sqlite.store import Receipt
 from ltq_sqlite.writer import data_version
