@@ -6,18 +6,14 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
 import redis
 
 from redis_server import NoServerError, RedisServer
+from redis_store import RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# How long an example takes says more about the machine than about LTQ.
-hypothesis.settings.register_profile("ltq", deadline=None)
-hypothesis.settings.load_profile("ltq")
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +60,5 @@ def redis_store(
 def redis_url(redis_store: str, redis_client: redis.Redis, redis_prefix: str) -> Iterator[str]:
     """`redis_store`, for a test that leaves no key behind but what expires by itself."""
     yield redis_store
-    keys = redis_client.scan_iter(f"{redis_prefix}*")
-    left = [key.decode() for key in keys if redis_client.ttl(key) == -1]
+    left = RedisStore(redis_client, redis_prefix).left_behind()
     assert not left, f"keys left behind: {left}"

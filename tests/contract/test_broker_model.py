@@ -260,6 +260,7 @@ class BrokerMachine(RuleBasedStateMachine):
 LIMITS = settings(
     max_examples=40,
     stateful_step_count=40,
+    deadline=None,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=list(HealthCheck),
 )

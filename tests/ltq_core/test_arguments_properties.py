@@ -161,7 +161,9 @@ def listed(value: Any) -> Any:
     return [listed(part) for part in value] if type(value) in (list, tuple) else value
 
 
-modestly = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+modestly = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @modestly

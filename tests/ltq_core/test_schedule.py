@@ -409,7 +409,7 @@ def test_seconds_follow_the_same_walk(expr: str, zone: str, change: str) -> None
     assert ticks(Schedule(expr, zone), start, len(expected)) == expected
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(
     st.sampled_from(
         ["*/25 * * * *", "20 * * * *", "40 1 * * *", "10,50 0-2,23 * * *", "*/40 1 * * *"]
@@ -464,7 +464,7 @@ EXPRESSIONS = st.tuples(
 ).map(" ".join)
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(
     EXPRESSIONS,
     INSTANTS,

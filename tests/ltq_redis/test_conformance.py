@@ -18,6 +18,7 @@ from ltq_core.testing import (
     UniquePublishConformance,
 )
 from ltq_redis import RedisBroker
+from redis_store import RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ltq_core.broker import Broker
 
 
-class RedisStore:
+class OnRedis:
     """One prefix of a real server, and what the kit's hooks need to see of it."""
 
     lease = 3.0
@@ -36,7 +37,7 @@ class RedisStore:
     def make_broker(
         self, redis_store: str, redis_client: redis.Redis, redis_prefix: str
     ) -> Callable[[], Awaitable[Broker]]:
-        self.client, self.prefix = redis_client, redis_prefix
+        self.store = RedisStore(redis_client, redis_prefix)
 
         async def make() -> Broker:
             return RedisBroker(redis_store)
@@ -44,18 +45,17 @@ class RedisStore:
         return make
 
     async def put_raw(self, broker: Broker, queue: str, data: bytes) -> None:
-        self.client.zadd(f"{self.prefix}queue:{queue}", {data: 0})
+        self.store.put_raw(data, queue)
 
     async def leftovers(self) -> Collection[str]:
-        keys = self.client.scan_iter(f"{self.prefix}*")
-        return [key.decode() for key in keys if self.client.ttl(key) == -1]
+        return self.store.left_behind()
 
 
-class TestBroker(RedisStore, BrokerConformance):
+class TestBroker(OnRedis, BrokerConformance):
     """The contract."""
 
 
-class TestProcesses(RedisStore, ProcessConformance):
+class TestProcesses(OnRedis, ProcessConformance):
     """Several processes."""
 
     @pytest.fixture
@@ -63,29 +63,29 @@ class TestProcesses(RedisStore, ProcessConformance):
         return redis_store
 
 
-class TestSharedLimits(RedisStore, SharedLimitsConformance):
+class TestSharedLimits(OnRedis, SharedLimitsConformance):
     """Limits for all workers together."""
 
 
-class TestDeadLetters(RedisStore, DeadLettersConformance):
+class TestDeadLetters(OnRedis, DeadLettersConformance):
     """What was given up."""
 
 
-class TestUniquePublish(RedisStore, UniquePublishConformance):
+class TestUniquePublish(OnRedis, UniquePublishConformance):
     """Keys that one message holds."""
 
 
-class TestTicks(RedisStore, TicksConformance):
+class TestTicks(OnRedis, TicksConformance):
     """Each tick once."""
 
 
-class TestInspection(RedisStore, InspectionConformance):
+class TestInspection(OnRedis, InspectionConformance):
     """Looking without changing."""
 
 
-class TestLiveWorkers(RedisStore, LiveWorkersConformance):
+class TestLiveWorkers(OnRedis, LiveWorkersConformance):
     """Who works on a queue."""
 
 
-class TestPause(RedisStore, PauseConformance):
+class TestPause(OnRedis, PauseConformance):
     """Queues that hand out nothing for a while."""

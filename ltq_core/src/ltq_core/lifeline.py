@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Its own: a program that seeds the global one gets the same numbers with LTQ as without.
+# Its own: a thread that drew from the global one would change the numbers that a seeded
+# program gets beside it.
 _random = random.Random()
 log = get_logger("lifeline")
 
@@ -116,6 +117,8 @@ class LeaseKeeper:
         self.stop(wait=False)
         if self._thread is not None:
             await asyncio.wait({asyncio.wrap_future(self._over)}, timeout=self.interval)
+            if self._over.done():
+                self._thread.join()  # it has nothing left to do
 
     def suspend(self) -> None:
         """Beat no more until `resume`, like a process that is stopped.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Its own: a program that seeds the global one gets the same numbers with LTQ as without.
+# Its own, since the lease thread calls too: see `ltq_core.lifeline`.
 _random = random.Random()
 
 # Errors of a server that will answer differently in a moment.

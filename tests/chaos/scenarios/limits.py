@@ -68,7 +68,7 @@ async def max_rate(stage: Stage) -> None:
         await stage.until_started(keys[:20])
         await _size_counts_what_waits(stage, keys)
         await stage.until_ended(keys)
-        _expect_few_commands(stage, (_commands(stage) - before) / len(keys))
+        _expect_few_commands(stage, before, len(keys))
         starts = _first_starts(stage, keys)
         _expect_rate(stage, starts, RATE, burst=1)
         _expect_order(stage, starts, keys)
@@ -129,7 +129,7 @@ async def max_rate_keyed(stage: Stage) -> None:
         before = _commands(stage)
         keys = await sender.send("rated_each", stage.size(2000, 400), "", groups=GROUPS)
         await stage.until_ended(keys)
-        _expect_few_commands(stage, (_commands(stage) - before) / len(keys))
+        _expect_few_commands(stage, before, len(keys))
         for number in range(len(GROUPS)):
             group = keys[number :: len(GROUPS)]
             starts = _first_starts(stage, group)
@@ -220,7 +220,8 @@ def _commands(stage: Stage) -> int:
     return sum(stats[name]["calls"] for name in CLIENT_COMMANDS if name in stats)
 
 
-def _expect_few_commands(stage: Stage, each: float) -> None:
+def _expect_few_commands(stage: Stage, before: int, messages: int) -> None:
+    each = (_commands(stage) - before) / messages
     stage.report.note(f"{each:.2f} commands a message")
     stage.report.expect(each <= MOST_COMMANDS, f"more than {MOST_COMMANDS:g} commands")
 
