@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import time
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -27,6 +30,9 @@ FREE = QueueLimits(concurrency=1000)
 
 LEASE = 3.0
 
+SOON = 1.0
+"""Seconds within which a message starts beside a backlog: many looks."""
+
 
 @pytest.fixture
 def broker(redis_url: str) -> Iterator[RedisBroker]:
@@ -44,6 +50,7 @@ async def published(broker: RedisBroker, count: int, queue: str = QUEUE) -> list
 async def cleared(broker: RedisBroker, *held: Message) -> None:
     """Settle what is held, and remove the rest."""
     await broker.ack_many(held)
+    await broker.release()
     for queue in (QUEUE, OTHER):
         await broker.clear(queue)
     await broker.close()
@@ -88,7 +95,6 @@ async def test_room_that_is_filled_already_is_not_claimed_again(
     held += await broker.consume_many([QUEUE], 3, held)
 
     assert store.held().total() <= 3 + 2 * 3
-    await broker.release()
     await cleared(broker, *held)
 
 
@@ -106,6 +112,88 @@ async def test_limited_queue_gets_its_share_beside_a_backlog(
         runs.update(one.task_name for one in held)
 
     assert min(runs.values()) >= 20, runs
+    await cleared(broker, *held)
+
+
+BUSY = [QueueLimits(), FREE, QueueLimits(Rate(interval=0.005))]
+"""Limits of a queue that always has messages: none, in name only, and a rate."""
+
+
+@pytest.mark.parametrize("delayed", [False, True], ids=["empty", "delayed"])
+@pytest.mark.parametrize("limit", [1, 4, 50])
+@pytest.mark.parametrize("busy", BUSY, ids=["free", "limited", "paced"])
+async def test_queue_is_looked_at_while_another_always_has_messages(
+    broker: RedisBroker, store: RedisStore, busy: QueueLimits, limit: int, delayed: bool
+) -> None:
+    await broker.set_limits(QUEUE, busy)
+    await published(broker, 100)
+    if delayed:
+        await broker.publish(message("later", OTHER), delay=60)
+    held = await broker.consume_many([QUEUE, OTHER], limit)
+    for _ in range(3):  # by now it knows what the other queue holds
+        held = await work_on(broker, limit, held)
+    await broker.publish(message("now", OTHER))
+    async with asyncio.timeout(SOON):
+        while "now" not in [one.id for one in held]:
+            held = await work_on(broker, limit, held)
+
+    assert store.waiting()
+    await cleared(broker, *held)
+
+
+async def work_on(broker: RedisBroker, limit: int, held: list[Message]) -> list[Message]:
+    """Settle *held* and claim more; as many messages wait as before."""
+    await broker.publish_many([message(os.urandom(8).hex()) for _ in held])
+    return await broker.consume_many([QUEUE, OTHER], limit, held)
+
+
+async def test_reserved_slots_leave_room_for_other_queues(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(interval=0.005)))
+    await published(broker, 100)
+    await published(broker, 100, OTHER)
+    runs: Counter[str] = Counter()
+    held: list[Message] = []
+    while runs[OTHER] < 100:
+        held = await broker.consume_many([QUEUE, OTHER], 8, held)
+        runs.update(one.task_name for one in held)
+        reserved = store.held().keys() - {one.id for one in held}
+        assert len(reserved) <= 4
+
+    assert runs[QUEUE] < 100
+    await cleared(broker, *held)
+
+
+async def test_slow_reply_lets_no_later_message_start_first(broker: RedisBroker) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(interval=0.02)))
+    ids = await published(broker, 50)
+    held = await broker.consume_many([QUEUE], 4)
+    started = [one.id for one in held]
+    while len(started) < len(ids):
+        call = asyncio.ensure_future(broker.consume_many([QUEUE], 4, held))
+        await asyncio.sleep(0.001)
+        time.sleep(0.05 * random.random())  # noqa: ASYNC251 - a reply that comes now is read later
+        held = await call
+        started += [one.id for one in held]
+
+    assert started == ids
+    await cleared(broker, *held)
+
+
+async def test_queue_of_a_wrong_type_is_not_asked_at_each_look(
+    broker: RedisBroker, store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.client.set(store.keys(OTHER).queue, "no queue")
+    await published(broker, 10)
+    held: list[Message] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                held = await work_on(broker, 1, held)
+
+    assert caplog.text.count("Nothing can be claimed") == 1
+    store.client.delete(store.keys(OTHER).queue)
     await cleared(broker, *held)
 
 

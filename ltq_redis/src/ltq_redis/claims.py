@@ -30,6 +30,10 @@ log = get_logger("redis")
 HEAD = 6
 # Deliveries that ended with their worker from which on a message runs alone; as in Lua.
 SUSPECT = 2
+# The server's clock is read off the quickest reply of the last FORGET seconds, since a slow
+# one makes the server look late; a reply that puts it back by more than SET seconds means
+# that it was set, or is another server's. Guesses.
+FORGET, SET = 60.0, 1.0
 
 
 class Claims:
@@ -56,6 +60,7 @@ class Claims:
         self._bury = bury
         self._loop = asyncio.get_running_loop()
         self._order = itertools.count()
+        self._offset, self._read_at = 0.0, -FORGET
         self._bad: list[tuple[Batch, bytes, DecodeError, float]] = []
 
     def holds_nothing(self) -> bool:
@@ -79,8 +84,13 @@ class Claims:
         """Settle *done* in bulk; marks those whose lease was lost."""
         await self._claim_plain((), 0, done)
 
-    async def claim(self, ready: Sequence[QueueState], limit: int, done: Done) -> None:
-        """Settle *done*, and lease up to *limit* messages into the queues' `claimed`."""
+    async def claim(
+        self, ready: Sequence[QueueState], limit: int, ahead: int, done: Done
+    ) -> None:
+        """Settle *done*, and lease up to *limit* messages into the queues' `claimed`.
+
+        Queues with a rate bring only what makes `timed` no longer than *ahead*.
+        """
         await self.recover()
         plain = [queue for queue in ready if queue.limits is None]
         calls = [[queue] for queue in ready if queue.limits is not None]
@@ -91,9 +101,11 @@ class Claims:
         for queues in calls:
             share = math.ceil(limit * len(queues) / left) if left else 0
             left -= len(queues)
+            if queues and queues[0].paced:
+                share = min(share, ahead - len(self.timed))
             if not queues or queues[0].limits is None:
                 limit -= await self._claim_plain(queues, share, done)
-            elif share:
+            elif share > 0:
                 limit -= await self._claim_limited(queues[0], queues[0].limits, share)
             if self.alone():
                 limit = 0
@@ -218,9 +230,9 @@ class Claims:
             queue.see(row[2], self._loop.time())
             self._watch_suspects(status, queue)
         else:
-            # A key of the wrong type, say: this queue rests until the next sweep.
+            # A key of the wrong type, say.
             log.error("Nothing can be claimed from '%s': %s", queue.name, status)
-            queue.ready, queue.due = False, NEVER
+            queue.rest(self._loop.time())
         return self._open(batch, members, now) if members else 0
 
     def _watch_suspects(self, status: str, queue: QueueState) -> None:
@@ -237,7 +249,7 @@ class Claims:
 
     def _open(self, batch: Batch, members: Iterable[Found], now: float) -> int:
         """Put what was leased where callers find it; how many messages that were."""
-        queue, opened = batch.queue, 0
+        queue, opened, offset = batch.queue, 0, self._read_clock(now)
         queue.batches[batch.worker] = batch
         held = batch.held
         for found in members:
@@ -253,13 +265,21 @@ class Claims:
                 continue
             opened += 1
             held[raw] = message
-            if wait > 0:
-                at = self._loop.time() + wait
+            if wait > 0 or (queue.paced and self.timed):  # not before an earlier slot
+                at = now + wait + offset
                 heapq.heappush(self.timed, (at, next(self._order), message))
             else:
                 queue.claimed.append(message)
         batch.end_if_done()
         return opened
+
+    def _read_clock(self, now: float) -> float:
+        """What the loop's clock is ahead of the server's, which said *now* a moment ago."""
+        at = self._loop.time()
+        offset = at - now
+        if not self._offset <= offset <= self._offset + SET or at > self._read_at + FORGET:
+            self._offset, self._read_at = offset, at
+        return self._offset
 
     async def _bury_bad(self) -> None:
         """Bury bytes that are no message; where that fails, their batch stays unsure.

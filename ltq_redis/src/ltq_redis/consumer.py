@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 DRAIN, ROUND = 5.0, 30.0
 LOOK_AGAIN = 0.25
 
+# While claims go on finding messages nobody waits for tokens, and other queues would starve.
+# They are looked at once in LOOK_ROUND seconds, and for at most a tenth of the time.
+LOOK_ROUND, LOOK_SHARE = 0.05, 10
+
+# The part of the free slots that may be kept for messages whose reserved time is near; more
+# are claimed once half of these are left, or each would cost a claim of its own.
+KEPT = 2
+
 
 class Consumer:
     """What `Broker.consume_many` does, for one loop."""
@@ -30,22 +38,25 @@ class Consumer:
         self._queues = queues
         self._loop = asyncio.get_running_loop()
         self._turn = 0
+        self._look_at = 0.0
 
     async def take(self, queues: Sequence[QueueState], limit: int, done: Done) -> list[Message]:
         """Settle *done*, then wait for messages; see `Broker.consume_many`."""
         while True:
             if not done and (messages := self._pop(queues, limit)):
                 return messages
-            room = limit - self._stock(queues)
+            room, ahead = limit - self._stock(queues), max(1, limit // KEPT)
             held_back = room <= 0 or self._held_back()
-            ready = [] if held_back else self._to_ask(queues)
+            asked = self._unfilled(queues, ahead)
+            ready = [] if held_back else await self._find(asked)
             if done or ready:
-                await self._claim(ready, room, done)
+                await self._claim(ready, room, ahead, done)
                 done = {}
             elif held_back:
                 await self._waiter.rest(self._end_of_rest())
             else:
-                await self._waiter.wait(queues, self._next_look(queues))
+                await self._waiter.wait(queues, self._next_look(asked))
+                self._look_at = self._loop.time() + LOOK_ROUND
 
     def unreturned(self) -> list[Message]:
         """Take out what was claimed but not returned yet."""
@@ -56,9 +67,11 @@ class Consumer:
             queue.claimed.clear()
         return [message for message in messages if not _is_lost(message)]
 
-    async def _claim(self, ready: Sequence[QueueState], limit: int, done: Done) -> None:
+    async def _claim(
+        self, ready: Sequence[QueueState], limit: int, ahead: int, done: Done
+    ) -> None:
         try:
-            await self._claims.claim(ready, limit, done)
+            await self._claims.claim(ready, limit, ahead, done)
         except asyncio.CancelledError:
             self._waiter.poke()  # what this call leased is for whoever else waits
             raise
@@ -89,6 +102,23 @@ class Consumer:
         return claims.alone() or bool(
             claims.suspicious and self._resting() and not claims.holds_nothing()
         )
+
+    def _unfilled(self, queues: Sequence[QueueState], ahead: int) -> Sequence[QueueState]:
+        """Those of *queues* that may bring more: slots are reserved for few messages."""
+        if len(self._claims.timed) <= ahead // 2:
+            return queues
+        return [queue for queue in queues if not queue.paced]
+
+    async def _find(self, queues: Sequence[QueueState]) -> list[QueueState]:
+        """The queues to ask now, where another one may have got messages meanwhile."""
+        ready = self._to_ask(queues)
+        began = self._loop.time()
+        if ready and len(ready) < len(queues) and began >= self._look_at:
+            await self._waiter.look(queues)
+            now = self._loop.time()
+            self._look_at = now + max(LOOK_ROUND, LOOK_SHARE * (now - began))
+            ready = self._to_ask(queues)
+        return ready
 
     def _to_ask(self, queues: Sequence[QueueState]) -> list[QueueState]:
         """The queues where a claim may find something, another one first each time."""

@@ -22,6 +22,10 @@ NEVER = float("inf")
 # longer than a request can wait at a server that answers others.
 LATE = 2
 
+# For how many seconds a queue is left alone whose claim failed, as with a key of a wrong
+# type. Each attempt logs an error; shorter than the time between two sweeps.
+REST = 3.0
+
 
 def new_worker_id() -> str:
     """An id that was never used: host and process for people, the rest for uniqueness."""
@@ -128,6 +132,7 @@ class QueueState:
         claimed: Messages that no caller has been given yet.
         ready: Whether a claim may find something.
         due: When the next message is due, on the loop's clock.
+        rests_until: Until when it is left alone, on the loop's clock.
     """
 
     __slots__ = (
@@ -140,6 +145,7 @@ class QueueState:
         "name",
         "places_free",
         "ready",
+        "rests_until",
     )
 
     def __init__(self, name: str, keys: QueueKeys, limits: QueueLimits | None) -> None:
@@ -151,6 +157,7 @@ class QueueState:
         self.claimed: deque[Message] = deque()
         self.ready = True
         self.due = NEVER
+        self.rests_until = 0.0
         base = new_worker_id()
         self._ids = (f"{base}.{number}" for number in itertools.count(1))
 
@@ -162,6 +169,23 @@ class QueueState:
         """Note what a claim said of the time to look again."""
         self.ready = wait == b"0.000000"
         self.due = now + float(wait) if wait and not self.ready else NEVER
+
+    def rest(self, now: float) -> None:
+        """Leave the queue alone for a while: its claim failed."""
+        self.ready, self.due, self.rests_until = False, NEVER, now + REST
+
+    @property
+    def paced(self) -> bool:
+        """Whether its messages start at slots of a rate."""
+        return self.limits is not None and self.limits.rate is not None
+
+    def signs(self) -> list[str]:
+        """Keys that exist if a claim may find something that is not known of yet."""
+        keys = self.keys
+        if self.due != NEVER:
+            return [keys.wake]
+        reserved = [] if self.limits is None else [keys.reserved]
+        return [keys.queue, keys.suspects, *reserved]
 
 
 def receipt_of(message: Message) -> Receipt:

@@ -84,6 +84,21 @@ class Waiter:
         for wake in self._wakes:
             _set(wake)
 
+    async def look(self, queues: Collection[QueueState]) -> None:
+        """Make those of *queues* ready that may hold something; one command.
+
+        It does not tell which: if any does, then all are asked that are not ready yet.
+
+        Raises:
+            BrokerUnavailableError: Redis cannot be asked.
+        """
+        now = self._loop.time()
+        unknown = [queue for queue in queues if not queue.ready and queue.rests_until <= now]
+        keys = [key for queue in unknown for key in queue.signs()]
+        if keys and await self._link.call("EXISTS", *keys):
+            for queue in unknown:
+                queue.ready = True
+
     async def close(self) -> None:
         """Stop blocking; a token that was on its way is made up for by a look at all."""
         call, self._call = self._call, None
@@ -145,21 +160,13 @@ class Waiter:
             self.fail(error)
 
     async def _sweep(self) -> None:
-        """Look for messages without a token; one command where all queues are empty."""
+        """Look for messages without a token."""
         self._swept = self._loop.time()
         self._spoiled.clear()
-        unknown = []
-        keys: list[str] = []
         for queue in self._covered:
             if queue.due != NEVER:
-                queue.ready = True  # it holds something: a look tells whether that is new
-                continue
-            unknown.append(queue)
-            keys += (queue.keys.queue, queue.keys.suspects)
-            keys += () if queue.limits is None else (queue.keys.reserved,)
-        if keys and await self._link.call("EXISTS", *keys):
-            for queue in unknown:
-                queue.ready = True
+                queue.ready = True  # it holds something: a claim tells whether that is new
+        await self.look(self._covered)
 
     async def _pass(self, queue: QueueState) -> None:
         """Use a token here, or hand it on."""

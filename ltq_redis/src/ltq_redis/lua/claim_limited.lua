@@ -18,6 +18,7 @@
 
 local HORIZON = 0.1   -- what a slot may be given ahead, in seconds
 local SCAN = 200      -- messages looked at in one call
+local MISSED = 20     -- slots that may pass unused when the worker dies whose turn it is
 
 local at = {
   queue = KEYS[1], processing = KEYS[2], workers = KEYS[3], deliveries = KEYS[4],
@@ -137,12 +138,12 @@ local function take_due()
   end
 end
 
--- Of all who wait for the same slot one asks for it; the others look again a second
--- later, in case it is gone.
+-- Of all who wait for the same slot one asks for it. The others look again later, in case
+-- it is gone: after MISSED slots, but a second at most.
 local function turn(wait)
   local holder = redis.call('GET', at.turn)
   if holder and holder ~= worker then
-    return math.max(1, wait + 0.2)
+    return math.max(math.min(1, MISSED * interval), wait + 0.2)
   end
   redis.call('SET', at.turn, worker, 'PX', math.ceil((wait + 0.2) * 1000))
   return wait
