@@ -149,7 +149,7 @@ async def test_keyed_limits_move_each_message_once_and_keep_their_order(
     await broker.close()
 
 
-async def test_reserved_slots_are_remembered_until_they_are_over(
+async def test_slots_are_remembered_until_they_are_over(
     broker: RedisBroker, store: RedisStore
 ) -> None:
     await broker.set_limits(QUEUE, QueueLimits(Rate(30), rate_keyed=True))
@@ -158,7 +158,7 @@ async def test_reserved_slots_are_remembered_until_they_are_over(
     await send(broker, "2", "3", "4", rate_key="a")
     looking = asyncio.ensure_future(broker.consume(QUEUE))
     keys = store.keys()
-    await wait_until(lambda: store.client.zcard(keys.reserved) == 3, 5, "slots are reserved")
+    await wait_until(lambda: store.client.zcard(keys.parked) == 3, 5, "they wait in line")
     looking.cancel()
 
     [(_, last)] = store.client.zrange(keys.rate, -1, -1, withscores=True)
@@ -182,6 +182,40 @@ async def test_keys_that_hold_zero_bytes_are_told_apart(
 
     assert worker.runs == Counter(ids)
     assert store.left_behind() == []
+    await broker.close()
+
+
+async def test_clear_of_a_line_gives_back_no_place(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(concurrency=1, concurrency_keyed=True))
+    await send(broker, "1", "2", "3", concurrency_key="p")  # as what holds a place begins
+    [held] = await broker.consume_many([QUEUE], 10)
+    looking = asyncio.ensure_future(broker.consume(QUEUE))
+    keys = store.keys()
+    await wait_until(lambda: store.client.zcard(keys.parked) == 2, 5, "they wait in line")
+    looking.cancel()
+    await broker.clear(QUEUE)
+
+    assert store.client.hgetall(keys.running) == {b"p": b"1"}
+    await broker.ack(held)
+    assert store.left_behind() == []
+    await broker.close()
+
+
+async def test_resumed_queue_wakes_somebody_for_a_line(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(0.5), rate_keyed=True))
+    await send(broker, "1", "2", rate_key="a")
+    await broker.ack_many(await broker.consume_many([QUEUE], 10))
+    await broker.pause(QUEUE)
+    waiting = asyncio.ensure_future(broker.consume(QUEUE))
+    await asyncio.sleep(1)  # its slot passes
+    await broker.resume(QUEUE)
+
+    assert (await asyncio.wait_for(waiting, 1)).id == "2"
+    await broker.ack(waiting.result())
     await broker.close()
 
 

@@ -163,7 +163,7 @@ class Claims:
         batch, names, rate = queue.new_batch(), queue.keys, limits.rate
         keys = [names.queue, batch.processing, names.workers, names.deliveries]
         keys += [names.suspects, names.wake, names.running, names.parked, names.reserved]
-        keys += [names.rate, names.turn, names.paused]
+        keys += [names.rate, names.turn, names.paused, names.lines]
         args: list[Any] = [batch.worker, most, self._lease, int(self.holds_nothing())]
         args += [rate.interval, rate.burst] if rate else [0, 1]
         args += [int(limits.rate_keyed), limits.concurrency or 0]

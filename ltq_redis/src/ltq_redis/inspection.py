@@ -29,11 +29,13 @@ async def clear(link: Link, keys: QueueKeys) -> None:
     for key in (keys.queue, keys.suspects, keys.parked, keys.reserved):
         while members := await link.call("ZRANGE", key, 0, PAGE - 1):
             names = [key, keys.queue, keys.wake, keys.deliveries, keys.running]
+            names += [keys.parked, keys.lines]
+            first = len(names)
             args: list[Any] = []
             for member in members:
                 unique, id_ = _unique_key(keys, member)
                 names += unique
-                args += (member, len(names) - 5 if unique else 0, id_)
+                args += (member, len(names) - first if unique else 0, id_)
             await link.run(CLEAR, names, args)
 
 
@@ -89,7 +91,7 @@ async def peek(link: Link, keys: QueueKeys, limit: int) -> list[Message]:
 
 async def unlimit(link: Link, keys: QueueKeys) -> None:
     """Return to the queue what waits for a limit that nobody declares any more."""
-    names = [keys.queue, keys.wake, keys.running, keys.parked, keys.reserved]
+    names = [keys.queue, keys.wake, keys.running, keys.parked, keys.reserved, keys.lines]
     while await link.run(UNLIMIT, names, []):
         pass
 
@@ -97,7 +99,8 @@ async def unlimit(link: Link, keys: QueueKeys) -> None:
 async def resume(link: Link, keys: QueueKeys) -> None:
     """End a pause, and wake somebody."""
     await link.call("DEL", keys.paused)
-    await link.run(TOKEN, [keys.queue, keys.suspects, keys.wake], [])
+    limited = [keys.parked, keys.reserved, keys.wake]
+    await link.run(TOKEN, [keys.queue, keys.suspects, keys.wake, *limited], [])
 
 
 async def workers(link: Link, keys: QueueKeys) -> list[LiveWorker]:

@@ -34,6 +34,7 @@ class QueueKeys:
         self.running = self._own("running")
         self.parked = self._own("parked")
         self.reserved = self._own("reserved")
+        self.lines = self._own("lines")
         self.rate = self._own("rate")
         self.turn = self._own("turn")
         self.paused = self._own("paused")

@@ -184,8 +184,8 @@ class QueueState:
         keys = self.keys
         if self.due != NEVER:
             return [keys.wake]
-        reserved = [] if self.limits is None else [keys.reserved]
-        return [keys.queue, keys.suspects, *reserved]
+        limited = [] if self.limits is None else [keys.reserved, keys.lines]
+        return [keys.queue, keys.suspects, *limited]
 
 
 def receipt_of(message: Message) -> Receipt:

@@ -14,11 +14,16 @@ from ltq_core.testing.suite import fact
 
 if TYPE_CHECKING:
     from ltq_core.broker import Broker
+    from ltq_core.message import Message
 
 SLOW = Rate(interval=30.0)
 """A rate at which a second message does not come within a test."""
 
 QUICK = Rate(interval=0.1)
+SPACED = Rate(interval=0.2)
+
+SOON = 1.0
+"""Seconds within which a place or a slot that came free is used: far more than it takes."""
 
 
 class SharedLimitsConformance(AbilityConformance[SharedLimits]):
@@ -189,6 +194,77 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
 
         assert labels(held) == ["a1", "b1"]
         assert label(await lab.soon(waiting, "the waiting consume")) == "a2"
+
+    @fact
+    async def test_keyed_concurrency_keeps_the_order_of_a_key(self, lab: Lab) -> None:
+        """Messages that wait for a place of their key get it in their order."""
+        limits = QueueLimits(concurrency=1, concurrency_keyed=True)
+        worker = await self.worker(lab, limits)
+        names = [f"a{number:02}" for number in range(40)]
+        await lab.broker.publish_many([message(name, concurrency_key="a") for name in names])
+
+        assert await self._work(lab, worker, len(names)) == names
+
+    @fact
+    async def test_keyed_rate_and_concurrency_hold_together(self, lab: Lab) -> None:
+        """A message that waited for a place of its key waits for a slot of it too."""
+        rate = Rate(interval=0.05)
+        limits = QueueLimits(rate, 1, rate_keyed=True, concurrency_keyed=True)
+        worker = await self.worker(lab, limits)
+        for name in "abcdefghij":
+            await lab.broker.publish(message(name, rate_key="k", concurrency_key="k"))
+        start = time.monotonic()
+
+        assert await self._work(lab, worker, 10) == list("abcdefghij")
+        assert time.monotonic() - start >= 9 * rate.interval - 2 * CLOCKS
+
+    async def _work(self, lab: Lab, worker: Broker, count: int) -> list[str]:
+        """Claim and settle as a worker does, with room for ten."""
+        found: list[str] = []
+        acks: list[Message] = []
+        while len(found) < count:
+            acks = await lab.soon(worker.consume_many([QUEUE], 10, acks), "consume_many")
+            found += labels(acks)
+        await worker.ack_many(acks)
+        return found
+
+    @fact
+    async def test_slots_that_nobody_used_are_over(self, lab: Lab) -> None:
+        """After a time in which no worker had room, no more start at once than the burst."""
+        await self._let_slots_pass(lab, QueueLimits(SPACED))
+
+    @fact
+    async def test_slots_of_a_key_that_nobody_used_are_over(self, lab: Lab) -> None:
+        """The same with a rate that counts by key."""
+        await self._let_slots_pass(lab, QueueLimits(SPACED, rate_keyed=True))
+
+    async def _let_slots_pass(self, lab: Lab, limits: QueueLimits) -> None:
+        worker = await self.worker(lab, limits)
+        for name in "abcdef":
+            await lab.broker.publish(message(name, rate_key="k"))
+        first = await lab.soon(worker.consume_many([QUEUE], 10), "consume_many")
+        await asyncio.sleep(4 * SPACED.interval)
+        await worker.ack_many(first)
+        start = time.monotonic()
+        taken = labels(first) + await lab.take(5, worker)
+
+        assert time.monotonic() - start >= 4 * SPACED.interval - 2 * CLOCKS
+        assert taken == list("abcdef")
+
+    @fact
+    async def test_free_place_goes_to_who_waited_for_a_slot(self, lab: Lab) -> None:
+        """With a rate for each key and places for all, an end lets the next one start."""
+        worker = await self.worker(lab, QueueLimits(SPACED, 1, rate_keyed=True))
+        for name in "abcd":
+            await lab.broker.publish(message(name, rate_key="k"))
+        held = [await lab.consume(worker)]
+        waiting = await lab.still_waits(worker.consume(QUEUE), 2 * SPACED.interval)
+        for _ in "bcd":
+            await worker.ack(held[-1])
+            held.append(await lab.soon(waiting, "the waiting consume", SOON))
+            waiting = lab.start(worker.consume(QUEUE))
+
+        assert labels(held) == list("abcd")
 
     @fact
     async def test_closing_makes_room(self, lab: Lab) -> None:

@@ -1,7 +1,7 @@
 -- Lease due messages of one queue whose starts are limited, for all workers together.
 --
 -- KEYS  queue, processing:W, workers, deliveries, suspects, wake, running, parked,
---       reserved, rate, turn, paused
+--       reserved, rate, turn, paused, lines
 -- ARGV  W, never used before; the most to claim, lease in seconds, 1 if the worker holds
 --       nothing; then seconds between slots (0: no rate limit), burst, 1 if the rate
 --       counts by key; places (0: no concurrency limit), 1 if they count by key; the
@@ -14,7 +14,8 @@
 -- Slots follow the generic cell rate algorithm (ITU-T I.371) and may be given up to
 -- HORIZON ahead; the client starts the message at its slot. A message that must wait
 -- stays where it stands, so that order is kept; with keys it would hold up the others,
--- and is moved once: to its reserved slot, or to where its key's next place finds it.
+-- and is moved to a line of its key. A slot is given when the message is leased and has
+-- its place, never before: one that comes late lets no other start too soon.
 
 local HORIZON = 0.1   -- what a slot may be given ahead, in seconds
 local SCAN = 200      -- messages looked at in one call
@@ -23,16 +24,16 @@ local MISSED = 20     -- slots that may pass unused when the worker dies whose t
 local at = {
   queue = KEYS[1], processing = KEYS[2], workers = KEYS[3], deliveries = KEYS[4],
   suspects = KEYS[5], tokens = KEYS[6], running = KEYS[7], parked = KEYS[8],
-  reserved = KEYS[9], rate = KEYS[10], turn = KEYS[11],
+  reserved = KEYS[9], rate = KEYS[10], turn = KEYS[11], lines = KEYS[13],
 }
 local W, most, lease, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local interval, burst, rate_keyed = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local places, places_keyed, worker = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
 
 local now = clock()
-local due = precise(now)
+local due, horizon = precise(now), now + HORIZON
 local found = packed()
-local status, claimed, reserved = 'ok', 0, false
+local status, claimed, given = 'ok', 0, false
 
 -- Here and below a message is added where it goes before it is removed where it stands:
 -- an error on the way must not lose it.
@@ -49,13 +50,19 @@ end
 
 -- The next slot of `key`, and the one after it.
 local function slot_of(key)
+  if interval == 0 then
+    return now
+  end
   local arrival = math.max(tonumber(redis.call('ZSCORE', at.rate, key) or 0), now)
   return math.max(now, arrival - (burst - 1) * interval), arrival + interval
 end
 
-local function reserve(key, after)
-  redis.call('ZADD', at.rate, precise(after), key)
-  reserved = true
+local function rate_key_of(raw)
+  return rate_keyed and key_of(raw, 'rate_key') or ''
+end
+
+local function place_key_of(raw)
+  return places_keyed and key_of(raw, 'concurrency_key') or ''
 end
 
 local function has_place(key)
@@ -68,61 +75,92 @@ local function occupy(key)
   end
 end
 
-local function park(from, member, raw, score, key)
-  local padded = string.rep('0', 24 - #score) .. score
-  redis.call('ZADD', at.parked, 0, key .. '\0' .. padded .. '\0' .. raw)
+-- Lease a message that has its place, at the next slot of its key.
+local function start(from, member, raw, score)
+  local key = rate_key_of(raw)
+  local slot, after = slot_of(key)
+  if after then
+    redis.call('ZADD', at.rate, precise(after), key)
+    given = true
+  end
+  take(from, member, raw, score, slot - now)
+end
+
+local function park(from, member, raw, score, line)
+  redis.call('ZADD', at.parked, 0, parked_as(line, score, raw))
   redis.call('ZREM', from, member)
 end
 
+-- Lease a message whose slot is near, or move it to the line of its place's key; '' if it
+-- holds up the rest.
+local function admit(from, member, raw, score)
+  local key = place_key_of(raw)
+  if has_place(key) then
+    occupy(key)
+    start(from, member, raw, score)
+  elseif places_keyed then
+    park(from, member, raw, score, place_line(key))
+  else
+    return ''
+  end
+end
+
+-- What was given a place waits for its slot alone.
 local function take_reserved()
-  local till = precise(now + HORIZON)
-  local rows = redis.call('ZRANGEBYSCORE', at.reserved, '-inf', till, 'WITHSCORES', 'LIMIT', 0, most)
-  for i = 1, #rows, 2 do
-    local member = rows[i]
-    local cut = string.find(member, '\0', 1, true)
-    local score, raw = string.sub(member, 2, cut - 1), string.sub(member, cut + 1)
-    local key = places_keyed and key_of(raw, 'concurrency_key') or ''
-    local wait = math.max(0, tonumber(rows[i + 1]) - now)
-    if string.sub(member, 1, 1) == 'p' then
-      take(at.reserved, member, raw, score, wait)
-    elseif has_place(key) then
-      occupy(key)
-      take(at.reserved, member, raw, score, wait)
-    elseif places_keyed then
-      park(at.reserved, member, raw, score, key)
+  while claimed < most do
+    local member =
+      redis.call('ZRANGEBYSCORE', at.reserved, '-inf', precise(horizon), 'LIMIT', 0, 1)[1]
+    if not member then
+      return
+    end
+    local raw, score = opened_reserved(member)
+    local slot = slot_of(rate_key_of(raw))
+    if slot > horizon then
+      redis.call('ZADD', at.reserved, precise(slot), member)
+    else
+      start(at.reserved, member, raw, score)
+    end
+  end
+end
+
+-- What stands first in the lines of those keys whose next slot is near.
+local function take_lines()
+  while claimed < most do
+    local key = redis.call('ZRANGEBYSCORE', at.lines, '-inf', precise(horizon), 'LIMIT', 0, 1)[1]
+    if not key then
+      return
+    end
+    local member, slot = first_parked(at.parked, rate_line(key)), slot_of(key)
+    if member and slot <= horizon then
+      local blocked = admit(at.parked, member, opened_parked(member))
+      if blocked then
+        return blocked
+      end
+      member, slot = first_parked(at.parked, rate_line(key)), slot_of(key)
+    end
+    if member then
+      redis.call('ZADD', at.lines, precise(slot), key)
+    else
+      redis.call('ZREM', at.lines, key)
     end
   end
 end
 
 -- Take one message from the queue, or move it; seconds to wait if it holds up the rest.
 local function consider(raw, score)
-  local slot, after = now, nil
-  local rate_key = rate_keyed and key_of(raw, 'rate_key') or ''
-  local place_key = places_keyed and key_of(raw, 'concurrency_key') or ''
-  if interval > 0 then
-    slot, after = slot_of(rate_key)
-    if slot > now + HORIZON then
-      if not rate_keyed then
-        return slot - now - HORIZON / 2
-      end
-      reserve(rate_key, after)
-      redis.call('ZADD', at.reserved, precise(slot), 'r' .. score .. '\0' .. raw)
-      redis.call('ZREM', at.queue, raw)
-      return
+  local key = rate_key_of(raw)
+  local slot = slot_of(key)
+  local line = rate_keyed and redis.call('ZSCORE', at.lines, key)
+  if rate_keyed and (line or slot > horizon) then
+    park(at.queue, raw, raw, score, rate_line(key))
+    if not line then
+      redis.call('ZADD', at.lines, precise(slot), key)
     end
+  elseif slot > horizon then
+    return slot - now - HORIZON / 2
+  else
+    return admit(at.queue, raw, raw, score)
   end
-  if not has_place(place_key) then
-    if not places_keyed then
-      return ''
-    end
-    park(at.queue, raw, raw, score, place_key)
-    return
-  end
-  occupy(place_key)
-  if after then
-    reserve(rate_key, after)
-  end
-  take(at.queue, raw, raw, score, slot - now)
 end
 
 local function take_due()
@@ -131,9 +169,9 @@ local function take_due()
     if claimed >= most then
       return
     end
-    local wait = consider(rows[i], rows[i + 1])
-    if wait then
-      return wait
+    local blocked = consider(rows[i], rows[i + 1])
+    if blocked then
+      return blocked
     end
   end
 end
@@ -150,14 +188,13 @@ local function turn(wait)
 end
 
 local function next_due()
-  local wait
   local head = redis.call('ZRANGE', at.queue, 0, 0, 'WITHSCORES')
-  if head[2] then
-    wait = math.max(0, tonumber(head[2]) - now)
-  end
-  local slot = redis.call('ZRANGE', at.reserved, 0, 0, 'WITHSCORES')
-  if slot[2] then
-    wait = math.min(wait or 1e9, math.max(0, tonumber(slot[2]) - now - HORIZON / 2))
+  local wait = head[2] and math.max(0, tonumber(head[2]) - now)
+  for _, key in ipairs({ at.reserved, at.lines }) do
+    local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if first[2] then
+      wait = math.min(wait or math.huge, math.max(0, tonumber(first[2]) - now - HORIZON / 2))
+    end
   end
   if not wait then
     redis.call('DEL', at.tokens)
@@ -170,7 +207,7 @@ local function next_due()
 end
 
 local function forget_slots()
-  if reserved then
+  if given then
     redis.call('ZREMRANGEBYSCORE', at.rate, '-inf', '(' .. due)
     local last = redis.call('ZREVRANGE', at.rate, 0, 0, 'WITHSCORES')
     if last[2] then
@@ -188,7 +225,7 @@ local function claim()
   may_write(at.workers)
   local head = redis.call('ZRANGEBYSCORE', at.suspects, '-inf', due, 'WITHSCORES', 'LIMIT', 0, 1)
   if #head == 2 then
-    local key = places_keyed and key_of(head[1], 'concurrency_key') or ''
+    local key = place_key_of(head[1])
     status = 'suspects'
     if idle and has_place(key) then
       occupy(key)
@@ -198,10 +235,7 @@ local function claim()
     end
   end
   take_reserved()
-  local blocked
-  if claimed < most then
-    blocked = take_due()
-  end
+  local blocked = take_lines() or take_due()
   forget_slots()
   if blocked == '' then
     return ''

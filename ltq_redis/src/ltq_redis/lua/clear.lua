@@ -1,6 +1,6 @@
 -- Remove waiting messages, a bounded number of them.
 --
--- KEYS  where they wait, queue, wake, deliveries, running, then unique keys
+-- KEYS  where they wait, queue, wake, deliveries, running, parked, lines, then unique keys
 -- ARGV  for each message: its member, the number of the unique key that it holds or 0,
 --       its id
 --
@@ -19,10 +19,13 @@ for i = 1, #ARGV, 3 do
       leave_place(KEYS[5], raw)
     end
     if unique > 0 then
-      release_key(KEYS[5 + unique], ARGV[i + 2], now)
+      release_key(KEYS[7 + unique], ARGV[i + 2], now)
     end
   end
 end
 if redis.call('EXISTS', KEYS[2]) == 0 then
   redis.call('DEL', KEYS[3])
+end
+if redis.call('EXISTS', KEYS[6]) == 0 then
+  redis.call('DEL', KEYS[7])
 end

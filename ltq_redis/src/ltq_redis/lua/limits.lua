@@ -1,10 +1,12 @@
 -- Shared by the scripts that know limits; see `claim_limited`.
 --
 -- running   hash: key of a place ('' without keys) -> messages that hold one
--- parked    sorted set, all of score 0: key, a zero byte, the old score in 24 digits, a
---           zero byte, bytes. Read by key, in the order of the queue.
--- reserved  sorted set: 'p' (holds a place) or 'r' (does not), old score, a zero byte,
---           bytes; scored by the time of its slot
+-- parked    sorted set, all of score 0: a line, the old score with 12 digits before its
+--           point, a zero byte, bytes. Read by line, in the order of the queue. A line is
+--           'c' (waits for a place) or 'r' (for a slot), the key, a zero byte.
+-- reserved  sorted set: 'p', old score, a zero byte, bytes of what was given a place and
+--           not leased yet; scored by when its slot may come
+-- lines     sorted set: key of a rate -> when the first message of its line may start
 -- rate      sorted set: key ('' without keys) -> time of the next slot
 -- unique    text: message id, a space, until when the key is held at least
 
@@ -18,6 +20,35 @@ end
 local function key_of(raw, option)
   local key = context_of(raw)[option]
   return type(key) == 'string' and (string.gsub(key, '%z', ' ')) or ''
+end
+
+local function place_line(key)
+  return 'c' .. key .. '\0'
+end
+
+local function rate_line(key)
+  return 'r' .. key .. '\0'
+end
+
+local function first_parked(parked, line)
+  local till = string.sub(line, 1, -2) .. '\1'
+  return redis.call('ZRANGEBYLEX', parked, '[' .. line, '(' .. till, 'LIMIT', 0, 1)[1]
+end
+
+local function parked_as(line, score, raw)
+  local digits = string.match(score, '^%d*')
+  return line .. string.rep('0', 12 - #digits) .. score .. '\0' .. raw
+end
+
+-- The bytes and the old score.
+local function opened_parked(member)
+  local score, raw = string.match(member, '^[^%z]*%z0*(%d[^%z]*)%z(.*)$')
+  return raw, score
+end
+
+local function opened_reserved(member)
+  local score, raw = string.match(member, '^p([^%z]*)%z(.*)$')
+  return raw, score
 end
 
 -- The key under which a message holds a place.
@@ -40,18 +71,18 @@ local function free_place(queue, running, parked, reserved, tokens, raw, now)
     return
   end
   local key = place_of(running, raw)
-  local from = key .. '\0'
-  local heirs = redis.call('ZRANGEBYLEX', parked, '[' .. from, '(' .. key .. '\1', 'LIMIT', 0, 1)
-  if #heirs == 1 then
-    redis.call('ZREM', parked, heirs[1])
-    local rest = string.sub(heirs[1], #from + 1)
-    local score = string.gsub(string.sub(rest, 1, 24), '^0+', '')
-    redis.call('ZADD', reserved, precise(now), 'p' .. score .. '\0' .. string.sub(rest, 26))
+  local line = place_line(key)
+  local heir = first_parked(parked, line)
+  if heir then
+    local bytes, score = opened_parked(heir)
+    redis.call('ZADD', reserved, precise(now), 'p' .. score .. '\0' .. bytes)
+    redis.call('ZREM', parked, heir)
     wake(tokens)
     return
   end
   leave_place(running, raw)
-  if redis.call('EXISTS', queue) == 1 then
+  -- Without keys whoever waits for a slot may wait for this place too.
+  if redis.call('EXISTS', queue) == 1 or (key == '' and redis.call('EXISTS', parked) == 1) then
     wake(tokens)
   end
 end
