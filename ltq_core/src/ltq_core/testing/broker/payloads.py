@@ -14,7 +14,7 @@ from ltq_core.testing.suite import Conformance, fact
 ODD: dict[str, Any] = {
     "nothing": None,
     "truths": [True, False],
-    "numbers": [0, -1, 2**63 - 1, -(2**63), 0.1, 1e308, -5e-324],
+    "numbers": [0, -1, 2**63 - 1, -(2**63), 0.1, 1e308, -5e-324, 1.0, -0.0],
     "texts": ["", " ", "\x00\x1f\x7f", "\u2028\u2029", '"\\/', "żółć 漢字 🦀", "{0} %s {{}}"],
     "looks like JSON": '{"args": [1]}',
     "keys": {"": 1, "a b": 2, ":{}": 3, "🦀": 4},
@@ -36,6 +36,9 @@ NO_MESSAGES = (
 )
 """Bytes that are stored but no message."""
 
+UNTOUCHED = (["a"], ["b"], ["c"])
+"""What `_inside` finds where nobody scribbled."""
+
 
 class PayloadFacts(Conformance):
     """What fits into JSON arrives; nothing stored stops a consumer."""
@@ -47,8 +50,21 @@ class PayloadFacts(Conformance):
         await lab.broker.publish(sent)
         received = await lab.consume()
 
-        assert received.args == sent.args
-        assert received.kwargs == sent.kwargs
+        assert received == sent
+        assert received.to_json() == sent.to_json()
+
+    @fact
+    async def test_values_keep_their_types(self, lab: Lab) -> None:
+        """No value arrives as another one that Python takes for equal: True, 1 and 1.0."""
+        equals: list[Any] = [True, 1, 1.0, False, 0, 0.0, -0.0]
+        sent = Message(tuple(equals), {"nested": [equals]}, QUEUE)
+        sent.ctx["own"] = equals
+        await lab.broker.publish(sent)
+        received = await lab.consume()
+
+        assert repr(received.args) == repr(sent.args)
+        assert repr(received.kwargs) == repr(sent.kwargs)
+        assert repr(received.ctx["own"]) == repr(equals)
 
     @fact
     async def test_large_message_arrives_equal(self, lab: Lab) -> None:
@@ -76,26 +92,54 @@ class PayloadFacts(Conformance):
 
     @fact
     async def test_later_changes_of_a_sent_message_are_not_seen(self, lab: Lab) -> None:
-        """A message is stored as it was when it was published."""
-        sent = Message((["a"],), task_name=QUEUE)
+        """A message is stored as it was when it was published, to its depth."""
+        sent = _nested()
         await lab.broker.publish(sent)
-        sent.args[0].append("later")
+        _scribble(sent)
         sent.ctx["later"] = True
         received = await lab.consume()
 
-        assert received.args == (["a"],)
+        assert _inside(received) == UNTOUCHED
         assert "later" not in received.ctx
 
     @fact
+    async def test_sender_does_not_see_what_a_run_changes(self, lab: Lab) -> None:
+        """What a run does to its message does not reach the object that was published."""
+        sent = _nested()
+        await lab.broker.publish_many([sent])
+        _scribble(await lab.consume())
+
+        assert _inside(sent) == UNTOUCHED
+
+    @fact
     async def test_received_message_is_not_shared(self, lab: Lab) -> None:
-        """What a run does to its arguments is gone when the message is delivered anew."""
+        """What a run does to its message is gone when the message is delivered anew."""
         worker = await lab.connect()
-        await lab.broker.publish(Message((["a"],), task_name=QUEUE))
-        received = await lab.consume(worker)
-        received.args[0].append("changed")
+        await lab.broker.publish(_nested())
+        _scribble(await lab.consume(worker))
         await worker.close()
 
-        assert (await lab.consume()).args == (["a"],)
+        assert _inside(await lab.consume()) == UNTOUCHED
+
+    @fact
+    async def test_returned_message_is_not_shared(self, lab: Lab) -> None:
+        """What is done to a message after its nack is not stored."""
+        await lab.broker.publish(_nested())
+        received = await lab.consume()
+        await lab.broker.nack(received)
+        _scribble(received)
+
+        assert _inside(await lab.consume()) == UNTOUCHED
+
+    @fact
+    async def test_messages_share_nothing(self, lab: Lab) -> None:
+        """Messages that were built from one list and one dict are apart when they arrive."""
+        first = _nested()
+        second = Message(first.args, first.kwargs, QUEUE, first.ctx)
+        await lab.broker.publish_many([first, second])
+        _scribble(await lab.consume())
+
+        assert _inside(await lab.consume()) == UNTOUCHED
 
     @fact
     async def test_bad_bytes_stop_no_consumer(self, lab: Lab) -> None:
@@ -108,3 +152,19 @@ class PayloadFacts(Conformance):
         assert label(await waiting) == "good"
         assert await lab.rest() == []
         assert await lab.broker.size(QUEUE) == 0
+
+
+def _nested() -> Message:
+    """A message that holds a list in each of its parts."""
+    sent = Message((["a"],), {"more": ["b"]}, QUEUE)
+    sent.ctx["list"] = ["c"]
+    return sent
+
+
+def _scribble(changed: Message) -> None:
+    for part in (changed.args[0], changed.kwargs["more"], changed.ctx["list"]):
+        part.append("changed")
+
+
+def _inside(seen: Message) -> tuple[Any, Any, Any]:
+    return seen.args[0], seen.kwargs["more"], seen.ctx["list"]
