@@ -39,7 +39,8 @@ class Broker(ABC):
 
     A third party writes the seven abstract methods; the others have defaults built
     from them, to be replaced where the store can do better. A queue is named like
-    its task and comes into being with its first message.
+    its task and comes into being with its first message. Names are compared whole, sign
+    by sign: case counts, and so do signs that mean something to the store.
 
     What every broker promises: a message handed out and not settled comes back after
     its lease ends; the lease of a living worker does not end while it runs; a settled
@@ -83,7 +84,8 @@ class Broker(ABC):
         """Store *message* in the queue ``message.task_name``, due after *delay* seconds.
 
         Messages due at one time keep the order in which they were published. A
-        message that still waits, published again, stays one message.
+        message that still waits, published again, stays one message. What is handed out
+        has the values and types that were published, and shares no object with them.
 
         Args:
             message: The message to store, as it is now.

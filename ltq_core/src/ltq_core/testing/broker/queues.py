@@ -5,6 +5,16 @@ from __future__ import annotations
 from ltq_core.testing.lab import OTHER, QUEUE, Lab, label
 from ltq_core.testing.suite import Conformance, fact
 
+LONG = "a:" + 198 * "x"
+
+SIMILAR = (
+    *("*", "%", "a:*", "a:%", "a:?", "a:_", "a:[bc]", "a_b", "a.b"),  # patterns for others
+    *("a", "a:", "a:b", "a:bc", "a:b:c", "a:b ", "a/b"),
+    *("a:B", "A:b", "a:e", "a:é", LONG + "1", LONG + "2"),
+)
+"""Names that a store takes for one if it matches, cuts, joins or folds them. A name stands
+before those that its clear would reach then."""
+
 
 class QueueFacts(Conformance):
     """size, clear and close."""
@@ -40,6 +50,26 @@ class QueueFacts(Conformance):
         await lab.broker.clear(QUEUE)
 
         assert await lab.rest(OTHER) == ["a"]
+
+    @fact
+    async def test_similar_names_are_different_queues(self, lab: Lab) -> None:
+        """Each queue hands out its own messages, however much its name is like another's."""
+        for name in SIMILAR:
+            await lab.publish(f"to {name}", queue=name)
+        sizes = [await lab.broker.size(name) for name in SIMILAR]
+        taken = [await lab.take(1, queue=name) for name in SIMILAR]
+
+        assert sizes == [1] * len(SIMILAR)
+        assert taken == [[f"to {name}"] for name in SIMILAR]
+
+    @fact
+    async def test_clear_leaves_similar_names(self, lab: Lab) -> None:
+        """clear touches no queue whose name is like its own, or matches it as a pattern."""
+        for name in SIMILAR:
+            await lab.publish("a", queue=name)
+        for number, name in enumerate(SIMILAR):
+            assert await lab.broker.size(name) == 1, f"{name} went with {SIMILAR[:number]}"
+            await lab.broker.clear(name)
 
     @fact
     async def test_clear_forgets_nothing_in_flight(self, lab: Lab) -> None:
