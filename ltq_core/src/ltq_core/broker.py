@@ -191,10 +191,13 @@ class Broker(ABC):
             await _prefetch(self).get().give_back()
 
     async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
-        """Store *messages* in their order; see `publish`.
+        """Store *messages* in their order, however many; see `publish`.
+
+        One that stands in the list twice is stored once, at its first place. With none
+        there is nothing to do.
 
         Raises:
-            EncodeError: One cannot be stored.
+            EncodeError: One cannot be stored; others of the list may have been.
             BrokerUnavailableError: Some may have been stored; publishing all again
                 is safe.
 
@@ -232,7 +235,9 @@ class Broker(ABC):
         return await _prefetch(self).get().take(queues, limit)
 
     async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
-        """Settle *messages* as done; see `ack`.
+        """Settle *messages* as done, however many; see `ack`.
+
+        One that is held no more, or named twice, keeps no other from being settled.
 
         Returns:
             Those whose lease was lost, with ``delivery.lease_lost`` set.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, labels
+from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import Conformance, fact
 
 if TYPE_CHECKING:
@@ -14,9 +14,40 @@ if TYPE_CHECKING:
 
 BOTH = (QUEUE, OTHER)
 
+MANY = 1001
+"""More than a round number at which a store's own bulk calls may end."""
+
 
 class BatchFacts(Conformance):
     """Many messages of many queues in one call: bounded, fair, and nothing lost."""
+
+    @fact
+    async def test_large_bulk_arrives_whole(self, lab: Lab) -> None:
+        """publish_many stores a thousand messages and one, in their order."""
+        names = [f"{number:04}" for number in range(MANY)]
+        await lab.broker.publish_many([message(name) for name in names])
+        size = await lab.broker.size(QUEUE)
+
+        assert size == MANY
+        assert await _drain(lab, lab.broker, MANY, [QUEUE], limit=100) == names
+
+    @fact
+    async def test_empty_bulk_stores_nothing(self, lab: Lab) -> None:
+        """publish_many of no messages does nothing, and wakes nobody."""
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        await lab.broker.publish_many([])
+        await lab.still_waits(waiting, A_MOMENT)
+
+        assert await lab.broker.size(QUEUE) == 0
+
+    @fact
+    async def test_message_twice_in_a_bulk_is_stored_once(self, lab: Lab) -> None:
+        """A message that stands twice in one publish_many is one, at its first place."""
+        first, second = message("a"), message("b")
+        await lab.broker.publish_many([first, second, first])
+
+        assert await lab.broker.size(QUEUE) == 2
+        assert await lab.rest() == ["a", "b"]
 
     @fact
     async def test_batch_respects_its_limit(self, lab: Lab) -> None:
@@ -25,6 +56,25 @@ class BatchFacts(Conformance):
         await lab.publish(*"ghijkl", queue=OTHER)
 
         assert 1 <= len(await _some(lab, 4)) <= 4
+
+    @fact
+    async def test_limit_of_one_brings_one(self, lab: Lab) -> None:
+        """With a limit of 1 consume_many returns one message, and loses no other."""
+        await lab.publish("a", "b")
+        await lab.publish("c", "d", queue=OTHER)
+        got = [await _some(lab, 1) for _ in "1234"]
+
+        assert [len(each) for each in got] == [1, 1, 1, 1]
+        assert sorted(labels([received for [received] in got])) == ["a", "b", "c", "d"]
+
+    @fact
+    async def test_large_limit_loses_nothing(self, lab: Lab) -> None:
+        """A limit far above what waits is taken, and each message comes once."""
+        names = [f"{number:03}" for number in range(150)]
+        await lab.broker.publish_many([message(name) for name in names])
+
+        assert await _drain(lab, lab.broker, 150, [QUEUE], limit=100_000) == names
+        assert await lab.rest() == []
 
     @fact
     async def test_batch_does_not_wait_to_be_full(self, lab: Lab) -> None:
@@ -82,6 +132,45 @@ class BatchFacts(Conformance):
         assert await lab.rest() == []
 
     @fact
+    async def test_many_acks_settle_all(self, lab: Lab) -> None:
+        """ack_many settles hundreds of messages in one call."""
+        worker = await lab.connect()
+        await lab.broker.publish_many([message(f"{number}") for number in range(300)])
+        received: list[Message] = []
+        while len(received) < 300:
+            received += await lab.soon(worker.consume_many([QUEUE], 300), "consume_many")
+        lost = await worker.ack_many(received)
+        await worker.close()
+
+        assert lost == []
+        assert await lab.rest() == []
+
+    @fact
+    async def test_no_acks_settle_nothing(self, lab: Lab) -> None:
+        """ack_many of no messages does nothing."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        await lab.consume(worker)
+        lost = await worker.ack_many([])
+        await worker.close()
+
+        assert lost == []
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_settled_acks_hinder_no_others(self, lab: Lab) -> None:
+        """ack_many settles what is held, though the rest is settled, or named twice."""
+        worker = await lab.connect()
+        await lab.publish(*"abcde")
+        received = [await lab.consume(worker) for _ in "abcde"]
+        for each in received[1::2]:
+            await worker.nack(each, drop=True)
+        await worker.ack_many([received[0], *received])
+        await worker.close()
+
+        assert await lab.rest() == []
+
+    @fact
     async def test_closing_gives_back_a_whole_batch(self, lab: Lab) -> None:
         """What consume_many leased comes back at close, returned to its caller or not."""
         worker = await lab.connect()
@@ -113,12 +202,16 @@ async def _some(lab: Lab, limit: int) -> list[Message]:
 
 
 async def _drain(
-    lab: Lab, broker: Broker, count: int, queues: tuple[str, ...] | list[str] = BOTH
+    lab: Lab,
+    broker: Broker,
+    count: int,
+    queues: tuple[str, ...] | list[str] = BOTH,
+    limit: int = 4,
 ) -> list[str]:
     seen: list[str] = []
     acks: list[Message] = []
     while len(seen) < count:
-        acks = await lab.soon(broker.consume_many(queues, 4, acks), "consume_many")
+        acks = await lab.soon(broker.consume_many(queues, limit, acks), "consume_many")
         seen += labels(acks)
     await broker.ack_many(acks)
     return seen

@@ -1,0 +1,144 @@
+"""Brokers whose bulk calls go wrong at the edges: each fault is caught."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from ltq_core.clock import now
+from ltq_core.testing import BrokerConformance
+from ltq_memory.broker import MemoryBroker
+from ltq_memory.leases import receipt
+from ltq_memory.lines import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ltq_core.message import Message
+
+
+class Wrong(MemoryBroker):
+    """One fault, and the fact that must fail with it."""
+
+    caught_by: ClassVar[str]
+
+
+class StoresAThousandAtMost(Wrong):
+    caught_by = "test_large_bulk_arrives_whole"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        await super().publish_many(messages[:1000], delay)
+
+
+class SendsItsPartsInNoOrder(Wrong):
+    caught_by = "test_large_bulk_arrives_whole"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        for start in reversed(range(0, len(messages), 500)):
+            await super().publish_many(messages[start : start + 500], delay)
+
+
+class LooksAtTheFirstMessage(Wrong):
+    caught_by = "test_empty_bulk_stores_nothing"
+    fails_with = IndexError
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        assert messages[0].task_name
+        await super().publish_many(messages, delay)
+
+
+class NumbersItsRows(Wrong):
+    """Its guard against doubles covers single messages only."""
+
+    caught_by = "test_message_twice_in_a_bulk_is_stored_once"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        for number, message in enumerate(messages):
+            with self.store.lend(message.task_name) as lent:
+                raw = message.to_json() + b" " * number
+                self.store.put(lent, [Entry(raw, now() + delay)])
+
+
+class KeepsTheLastOfTwo(Wrong):
+    caught_by = "test_message_twice_in_a_bulk_is_stored_once"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        last = {message.id: message for message in reversed(messages)}
+        await super().publish_many([*reversed(last.values())], delay)
+
+
+class BringsOneMore(Wrong):
+    caught_by = "test_limit_of_one_brings_one"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        return await super().consume_many(queues, limit + 1, acks)
+
+
+class ForgetsWhatItLeasedAhead(Wrong):
+    caught_by = "test_limit_of_one_brings_one"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        return (await super().consume_many(queues, limit + 1, acks))[:limit]
+
+
+class ReadsOnePage(Wrong):
+    """A reply of more than a hundred messages is cut."""
+
+    caught_by = "test_large_limit_loses_nothing"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        return (await super().consume_many(queues, limit, acks))[:100]
+
+
+class AcksAHundredAtMost(Wrong):
+    caught_by = "test_many_acks_settle_all"
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        return await super().ack_many(messages[:100])
+
+
+class AcksAllForNone(Wrong):
+    """Without a list of places its query has no condition."""
+
+    caught_by = "test_no_acks_settle_nothing"
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        epoch = self._session.epoch
+        if not messages and epoch is not None:
+            self.store.ack(list(epoch.held))
+        return await super().ack_many(messages)
+
+
+class StopsAtTheFirstLostAck(Wrong):
+    caught_by = "test_settled_acks_hinder_no_others"
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        for number, message in enumerate(messages):
+            if lost := await super().ack_many([message]):
+                return [*lost, *messages[number + 1 :]]
+        return []
+
+
+class AcksAllOrNothing(Wrong):
+    """One of them is gone, and its transaction is undone."""
+
+    caught_by = "test_settled_acks_hinder_no_others"
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        leases = {receipt(message) for message in messages}
+        if len(leases) < len(messages) or any(each not in each.epoch.held for each in leases):
+            return list(messages)
+        return await super().ack_many(messages)
+
+
+@pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
+def test_wrong_broker_is_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
+    """The fact that names the fault fails."""
+    assert_caught(BrokerConformance, wrong)
