@@ -35,7 +35,7 @@ class MemoryStore:
 
     @pytest.fixture
     def make_broker(self) -> Callable[[], Awaitable[Broker]]:
-        self.url = f"memory://{uuid.uuid4().hex}?lease={LEASE}"
+        self.url = f"memory://{uuid.uuid4().hex}?lease={LEASE}&dead_letters=200"
 
         async def make() -> Broker:
             return MemoryBroker(self.url)
@@ -61,6 +61,8 @@ class TestSharedLimits(MemoryStore, SharedLimitsConformance):
 
 class TestDeadLetters(MemoryStore, DeadLettersConformance):
     """What was given up."""
+
+    most = 200
 
 
 class TestUniquePublish(MemoryStore, UniquePublishConformance):

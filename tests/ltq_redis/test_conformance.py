@@ -40,7 +40,7 @@ class OnRedis:
         self.store = RedisStore(redis_client, redis_prefix)
 
         async def make() -> Broker:
-            return RedisBroker(redis_store)
+            return RedisBroker(f"{redis_store}&dead_letters=200")
 
         return make
 
@@ -69,6 +69,8 @@ class TestSharedLimits(OnRedis, SharedLimitsConformance):
 
 class TestDeadLetters(OnRedis, DeadLettersConformance):
     """What was given up."""
+
+    most = 200
 
 
 class TestUniquePublish(OnRedis, UniquePublishConformance):

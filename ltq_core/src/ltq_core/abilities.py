@@ -202,10 +202,16 @@ class SharedLimits(Protocol):
 
 @runtime_checkable
 class DeadLetters(Protocol):
-    """Keeps what was given up, bounded in number and age."""
+    """Keeps what was given up, bounded in number and age: the oldest letters go.
+
+    Ids are those of messages. One that is unknown in *queue*, or named twice, changes
+    nothing, and neither does an empty collection: it never stands for all.
+    """
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:
         """Settle *message* and keep *letter* in its stead, in one atomic step.
+
+        The letter is kept as it is, whatever its reason.
 
         Raises:
             LeaseLostError: The lease ended earlier; nothing was changed.
@@ -223,7 +229,7 @@ class DeadLetters(Protocol):
 
         Args:
             queue: The queue's name.
-            ids: Only those with these message ids; None for all.
+            ids: Only those with these message ids; None, and only None, for all.
             limit: The most to return.
         """
         ...
@@ -233,7 +239,8 @@ class DeadLetters(Protocol):
 
         Each one is a single atomic step: neither lost nor doubled, whenever the
         caller is killed. The message keeps its id and arguments; `revived` says what
-        becomes of its ``ctx``. Letters without a message stay.
+        becomes of its ``ctx``. Letters without a message stay. Where the message waits
+        already, since somebody published it again, the two may become one.
 
         Returns:
             How many were put back.

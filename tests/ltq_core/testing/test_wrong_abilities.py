@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ltq_core.abilities import DeadLetter, LiveWorker, QueueLimits, QueueStats
+from ltq_core.abilities import LiveWorker, QueueLimits, QueueStats
 from ltq_core.clock import now
 from ltq_core.testing import (
-    DeadLettersConformance,
     InspectionConformance,
     LiveWorkersConformance,
     PauseConformance,
     SharedLimitsConformance,
     TicksConformance,
-    UniquePublishConformance,
 )
 from ltq_memory.broker import MemoryBroker
-from ltq_memory.leases import receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from ltq_core.message import Message
     from ltq_core.testing.suite import Conformance
@@ -101,139 +98,6 @@ class LeaksPlaces(Wrong):
         await super().nack(message, delay, drop)
         with self.store.lend(message.task_name) as lent:
             lent.limiter.running += 1
-
-
-class BuriesInTwoSteps(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_cancelled_burial_loses_nothing"
-
-    async def bury(self, message: Message, letter: DeadLetter) -> None:
-        await self.ack(message)
-        await asyncio.sleep(0)
-        with self.store.lend(letter.queue) as lent:
-            lent.dead.bury(letter.id, letter.to_json(), now(), self.settings)
-
-
-class BuriesWhatItLost(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_late_burial_changes_nothing"
-
-    async def bury(self, message: Message, letter: DeadLetter) -> None:
-        self._bury(receipt(message), letter)
-        with self.store.lend(letter.queue) as lent:
-            lent.dead.bury(letter.id, letter.to_json(), now(), self.settings)
-
-
-class RequeuesInTwoSteps(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_cancelled_requeue_loses_nothing"
-
-    async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
-        letters = await self.dead_letters(queue, ids)
-        await self.delete_dead(queue, ids)
-        await asyncio.sleep(0)
-        await self.publish_many([each.message for each in letters if each.message])
-        return len(letters)
-
-
-class RequeuesFromAStaleList(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_racing_requeues_double_nothing"
-
-    async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
-        letters = await self.dead_letters(queue, ids)
-        await asyncio.sleep(0)
-        for number, each in enumerate(letters):
-            each.message.ctx["copy"] = f"{id(self)} {number}"
-        await self.publish_many([each.message for each in letters if each.message])
-        await self.delete_dead(queue, ids)
-        return len(letters)
-
-
-class RequeuesWithOldTries(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_requeued_message_starts_anew"
-
-    async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
-        letters = await self.dead_letters(queue, ids)
-        await self.publish_many([each.message for each in letters if each.message])
-        return await self.delete_dead(queue, ids)
-
-
-class ClearsTheDead(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_letters_survive_clear"
-
-    async def clear(self, queue: str) -> None:
-        await super().clear(queue)
-        await self.delete_dead(queue, [each.id for each in await self.dead_letters(queue)])
-
-
-class ForgetsTheUndecodable(Wrong):
-    suite = DeadLettersConformance
-    caught_by = "test_bad_bytes_become_letters"
-
-    def _give_up(self, lease: object, error: Exception) -> None:
-        self.store.ack([lease])
-
-
-class LooksThenStores(Wrong):
-    suite = UniquePublishConformance
-    caught_by = "test_racing_producers_store_one_message"
-
-    async def publish_unique(
-        self, message: Message, key: str, hold: float = 0, delay: float = 0
-    ) -> str:
-        for standing in await self.peek(message.task_name):
-            if standing.ctx.get("unique") == key:
-                return standing.id
-        await asyncio.sleep(0)
-        await self.publish(message, delay)
-        return message.id
-
-
-class HoldsKeysOnlyWhileWaiting(Wrong):
-    suite = UniquePublishConformance
-    caught_by = "test_key_is_held_while_its_message_runs"
-
-    async def publish_unique(
-        self, message: Message, key: str, hold: float = 0, delay: float = 0
-    ) -> str:
-        for standing in await self.peek(message.task_name):
-            if standing.ctx.get("unique") == key:
-                return standing.id
-        await self.publish(message, delay)
-        return message.id
-
-
-class KeepsKeysOfClearedMessages(Wrong):
-    suite = UniquePublishConformance
-    caught_by = "test_clear_releases_the_keys"
-
-    async def clear(self, queue: str) -> None:
-        with self.store.lend(queue) as lent:
-            for entry in lent.first(1000):
-                entry.unique = None
-            lent.clear(now())
-
-
-class FreesKeysOnRetry(Wrong):
-    suite = UniquePublishConformance
-    caught_by = "test_key_is_held_through_a_retry"
-
-    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
-        await self.ack(message)
-        await self.publish(message, delay)
-
-
-class HoldsKeysNoLonger(Wrong):
-    suite = UniquePublishConformance
-    caught_by = "test_hold_outlasts_the_message"
-
-    async def publish_unique(
-        self, message: Message, key: str, hold: float = 0, delay: float = 0
-    ) -> str:
-        return await super().publish_unique(message, key, 0, delay)
 
 
 class LooksThenTicks(Wrong):

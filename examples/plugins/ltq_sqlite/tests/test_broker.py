@@ -35,7 +35,7 @@ class File:
     @pytest.fixture
     def broker_url(self, tmp_path: Path) -> str:
         self.path = tmp_path / "queue.db"
-        return f"sqlite://{self.path}?lease={self.lease}"
+        return f"sqlite://{self.path}?lease={self.lease}&dead_letters=200"
 
     @pytest.fixture
     def make_broker(self, broker_url: str) -> Callable[[], Awaitable[Broker]]:
@@ -69,6 +69,8 @@ class TestProcesses(File, ProcessConformance):
 
 class TestDeadLetters(File, DeadLettersConformance):
     """What was given up."""
+
+    most: ClassVar[int | None] = 200
 
 
 class TestUniquePublish(File, UniquePublishConformance):

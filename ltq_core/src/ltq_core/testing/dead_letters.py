@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -13,23 +14,28 @@ from ltq_core.errors import LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.broker.payloads import NO_MESSAGES
 from ltq_core.testing.cancelling import MOMENTS, cancelled
-from ltq_core.testing.lab import OTHER, QUEUE, Lab, labels
+from ltq_core.testing.lab import OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import fact
+from ltq_core.testing.waiting import wait_until
 
 if TYPE_CHECKING:
     from ltq_core.broker import Broker
     from ltq_core.message import Message
 
 
-def letter_for(message: Message, **fields: Any) -> DeadLetter:
+def letter_for(dead: Message, **fields: Any) -> DeadLetter:
     """A letter as a worker writes it."""
-    return DeadLetter(message.id, message.task_name, "rejected", 1.5, message, **fields)
+    return DeadLetter(dead.id, dead.task_name, "rejected", time.time(), dead, **fields)
 
 
 class DeadLettersConformance(AbilityConformance[DeadLetters]):
     """What is given up is kept, and can be put back, once."""
 
     ability = DeadLetters
+
+    most: ClassVar[int | None] = None
+    """How many letters a queue keeps in what ``make_broker`` makes, at least 150. None:
+    that the oldest go is not tested."""
 
     async def bury(
         self, lab: Lab, *names: str, broker: Broker | None = None
@@ -41,6 +47,18 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
             received = await lab.consume(broker)
             letters.append(letter_for(received, tries=3))
             await self.of(broker or lab.broker).bury(received, letters[-1])
+        return letters
+
+    async def bury_many(self, lab: Lab, count: int) -> list[DeadLetter]:
+        """Bury so many messages, named by their numbers; their letters."""
+        await lab.broker.publish_many([message(f"{number:03}") for number in range(count)])
+        letters: list[DeadLetter] = []
+        while len(letters) < count:
+            for received in await lab.soon(
+                lab.broker.consume_many([QUEUE], 50), "consume_many"
+            ):
+                letters.append(letter_for(received))
+                await self.of(lab.broker).bury(received, letters[-1])
         return letters
 
     @fact
@@ -63,6 +81,47 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
         await self.of(lab.broker).bury(received, letter)
 
         assert await self.of(await lab.connect()).dead_letters(QUEUE) == [letter]
+
+    @fact
+    async def test_unknown_reason_is_kept(self, lab: Lab) -> None:
+        """A reason that only a newer version knows is kept as it is."""
+        await lab.publish("a")
+        received = await lab.consume()
+        letter = DeadLetter(received.id, QUEUE, "struck by lightning", time.time(), received)
+        await self.of(lab.broker).bury(received, letter)
+
+        assert await self.of(lab.broker).dead_letters(QUEUE) == [letter]
+
+    @fact
+    async def test_letter_is_not_shared(self, lab: Lab) -> None:
+        """What is done to a letter that was buried, or listed, changes none that is kept."""
+        [buried] = await self.bury(lab, "a")
+        before = buried.to_json()
+        [listed] = await self.of(lab.broker).dead_letters(QUEUE)
+        for letter in (buried, listed):
+            assert letter.message is not None
+            letter.message.ctx["changed"] = True
+            letter.reason = "changed"
+        [kept] = await self.of(lab.broker).dead_letters(QUEUE)
+
+        assert kept.to_json() == before
+
+    @fact
+    async def test_oldest_letters_make_room(self, lab: Lab) -> None:
+        """No more letters are kept than the broker was told to keep: the newest."""
+        if self.most is None:
+            pytest.skip("what makes room is not tested: the class defines no most")
+        most = self.most
+        names = _names(await self.bury_many(lab, most + 5))
+
+        async def kept() -> list[str]:
+            return _names(await self.of(lab.broker).dead_letters(QUEUE, limit=len(names)))
+
+        async def has_made_room() -> bool:
+            return len(await kept()) <= most
+
+        await wait_until(has_made_room, lab.takeover, "old letters made room")
+        assert await kept() == names[:4:-1]
 
     @fact
     async def test_buried_message_never_comes_back(self, lab: Lab) -> None:
@@ -127,6 +186,18 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
         assert await self.of(lab.broker).dead_letters(OTHER) == []
 
     @fact
+    async def test_other_queue_reaches_no_letter(self, lab: Lab) -> None:
+        """A letter is neither found, put back nor deleted through another queue."""
+        [letter] = await self.bury(lab, "a")
+        dead = self.of(lab.broker)
+        found = await dead.dead_letters(OTHER, [letter.id])
+        counts = [await dead.requeue_dead(OTHER, [letter.id])]
+        counts.append(await dead.delete_dead(OTHER, [letter.id]))
+
+        assert (found, counts) == ([], [0, 0])
+        assert _names(await dead.dead_letters(QUEUE)) == ["a"]
+
+    @fact
     async def test_letters_survive_clear(self, lab: Lab) -> None:
         """Clearing a queue leaves its letters; they do not count in its size."""
         await self.bury(lab, "a")
@@ -135,6 +206,51 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
 
         assert size == 0
         assert _names(await self.of(lab.broker).dead_letters(QUEUE)) == ["a"]
+
+    @fact
+    async def test_no_ids_stand_for_no_letters(self, lab: Lab) -> None:
+        """An empty collection of ids finds, puts back and deletes nothing."""
+        await self.bury(lab, "a", "b")
+        dead = self.of(lab.broker)
+        found = await dead.dead_letters(QUEUE, [])
+        counts = [await dead.requeue_dead(QUEUE, []), await dead.delete_dead(QUEUE, [])]
+
+        assert (found, counts) == ([], [0, 0])
+        assert _names(await dead.dead_letters(QUEUE)) == ["b", "a"]
+        assert await lab.rest() == []
+
+    @fact
+    async def test_unknown_ids_change_nothing(self, lab: Lab) -> None:
+        """Ids of which there is no letter are passed over, wild ones too."""
+        await self.bury(lab, "a")
+        ids = ["no such id", "", "*", "%", "_" * 16]
+        dead = self.of(lab.broker)
+        found = await dead.dead_letters(QUEUE, ids)
+        counts = [await dead.requeue_dead(QUEUE, ids), await dead.delete_dead(QUEUE, ids)]
+
+        assert (found, counts) == ([], [0, 0])
+        assert _names(await dead.dead_letters(QUEUE)) == ["a"]
+
+    @fact
+    async def test_many_letters_are_requeued_at_once(self, lab: Lab) -> None:
+        """A call puts more than a hundred letters back, each once, though named twice."""
+        letters = await self.bury_many(lab, 120)
+        ids = [letter.id for letter in letters]
+        count = await self.of(lab.broker).requeue_dead(QUEUE, [*ids, *ids])
+
+        assert count == 120
+        assert await self.of(lab.broker).dead_letters(QUEUE) == []
+        assert sorted(await lab.rest()) == sorted(_names(letters))
+
+    @fact
+    async def test_many_letters_are_deleted_at_once(self, lab: Lab) -> None:
+        """A call deletes more than a hundred letters, each once, though named twice."""
+        ids = [letter.id for letter in await self.bury_many(lab, 120)]
+        count = await self.of(lab.broker).delete_dead(QUEUE, [*ids, *ids])
+
+        assert count == 120
+        assert await self.of(lab.broker).dead_letters(QUEUE) == []
+        assert await lab.rest() == []
 
     @fact
     async def test_requeued_message_starts_anew(self, lab: Lab) -> None:
@@ -175,6 +291,19 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
         assert await lab.rest() == ["a"]
 
     @fact
+    async def test_requeue_beside_its_waiting_message_loses_neither(self, lab: Lab) -> None:
+        """A letter whose message waits again is put back: as a second one, or as the same."""
+        await lab.publish("a")
+        received = await lab.consume()
+        await self.of(lab.broker).bury(received, letter_for(received))
+        await lab.broker.publish(received)
+        count = await self.of(lab.broker).requeue_dead(QUEUE, [received.id])
+
+        assert count == 1
+        assert await self.of(lab.broker).dead_letters(QUEUE) == []
+        assert await lab.rest() in (["a"], ["a", "a"])
+
+    @fact
     async def test_racing_requeues_double_nothing(self, lab: Lab) -> None:
         """Of two that requeue one letter at one moment, one succeeds."""
         names = [f"{number:02}" for number in range(20)]
@@ -211,6 +340,17 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
         assert await dead.dead_letters(QUEUE) == []
 
     @fact
+    async def test_message_that_died_again_is_the_newest(self, lab: Lab) -> None:
+        """The letter of a message that dies again stands before those that died meanwhile."""
+        [first, _] = await self.bury(lab, "a", "b")
+        dead = self.of(lab.broker)
+        await dead.requeue_dead(QUEUE, [first.id])
+        again = await lab.consume()
+        await dead.bury(again, letter_for(again))
+
+        assert _names(await dead.dead_letters(QUEUE)) == ["a", "b"]
+
+    @fact
     async def test_deleted_letter_is_gone(self, lab: Lab) -> None:
         """Only the letters that were asked for are deleted."""
         letters = await self.bury(lab, "a", "b")
@@ -225,7 +365,7 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
         """A letter whose message could not be decoded is not requeued."""
         await lab.publish("a")
         received = await lab.consume()
-        letter = DeadLetter(received.id, QUEUE, "undecodable", 1.5, body="no json")
+        letter = DeadLetter(received.id, QUEUE, "undecodable", time.time(), body="no json")
         await self.of(lab.broker).bury(received, letter)
 
         assert await self.of(lab.broker).requeue_dead(QUEUE, [letter.id]) == 0
