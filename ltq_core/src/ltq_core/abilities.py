@@ -266,13 +266,15 @@ class UniquePublish(Protocol):
         """Publish *message* unless another message of its queue holds *key*.
 
         The key is held from now until the message ends (done, dropped, dead or
-        cleared), and at least *hold* seconds. ``message.ctx["unique"]`` is *key*, so
-        that whoever settles the message can release it. Publishing the holder itself
-        again is a success.
+        cleared), and at least *hold* seconds: through nacks, its worker's death, and
+        whatever a worker that lost its lease tries. ``message.ctx["unique"]`` is *key*,
+        so that whoever settles the message can release it; a message that has the entry
+        and does not hold the key, as one requeued, releases nothing. Publishing the
+        holder itself again is a success.
 
         Args:
             message: The message to store.
-            key: Unique within the queue.
+            key: Unique within the queue; compared whole, sign by sign.
             hold: Seconds from now for which the key is held even if the message ends.
             delay: As in `Broker.publish`.
 

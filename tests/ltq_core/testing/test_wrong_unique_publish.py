@@ -10,10 +10,12 @@ import pytest
 from ltq_core.clock import now
 from ltq_core.testing import UniquePublishConformance
 from ltq_memory.broker import MemoryBroker
+from ltq_memory.leases import receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ltq_core.abilities import DeadLetter
     from ltq_core.message import Message
 
 
@@ -75,6 +77,144 @@ class HoldsKeysNoLonger(Wrong):
         self, message: Message, key: str, hold: float = 0, delay: float = 0
     ) -> str:
         return await super().publish_unique(message, key, 0, delay)
+
+
+class FoldsKeys(Wrong):
+    caught_by = "test_similar_keys_are_different"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        return await super().publish_unique(message, key.lower(), hold, delay)
+
+
+class CutsKeys(Wrong):
+    caught_by = "test_similar_keys_are_different"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        return await super().publish_unique(message, key[:64], hold, delay)
+
+
+class JoinsNamesAndKeys(Wrong):
+    caught_by = "test_key_is_no_part_of_a_name"
+    holders: ClassVar[dict[str, str]] = {}
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        standing = self.holders.setdefault(f"{message.task_name}-{key}", message.id)
+        if standing == message.id:
+            await super().publish_unique(message, key, hold, delay)
+        return standing
+
+
+class FreesKeysOfWhatReturns(Wrong):
+    caught_by = "test_key_is_held_when_its_message_is_returned"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        await super().nack(message, delay, drop)
+        free(self, message)
+
+
+class FreesKeysAtClose(Wrong):
+    caught_by = "test_key_is_held_when_its_worker_leaves"
+    handed_out: Message | None = None
+
+    async def consume(self, queue: str) -> Message:
+        self.handed_out = await super().consume(queue)
+        return self.handed_out
+
+    async def close(self) -> None:
+        await super().close()
+        if self.handed_out is not None:
+            free(self, self.handed_out)
+
+
+class LetsKeysGoWithALease(Wrong):
+    """They expire with the lease that their message had at first."""
+
+    caught_by = "test_key_is_held_when_its_worker_dies"
+    taken: ClassVar[dict[str, float]] = {}
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        taken = self.taken.setdefault(self.url, now())
+        if now() - taken > self.lease:
+            free(self, message)
+        return await super().publish_unique(message, key, hold, delay)
+
+
+class FreesAKeyBeforeItAcks(Wrong):
+    caught_by = "test_late_settling_frees_no_key"
+
+    async def ack(self, message: Message) -> None:
+        free(self, message)
+        await super().ack(message)
+
+
+class FreesAKeyBeforeItDrops(Wrong):
+    caught_by = "test_late_settling_frees_no_key"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        if drop:
+            free(self, message)
+        await super().nack(message, delay, drop)
+
+
+class AsksNoHolder(Wrong):
+    """Whoever names a key frees it."""
+
+    caught_by = "test_only_the_holder_frees_its_key"
+
+    async def ack(self, message: Message) -> None:
+        await super().ack(message)
+        free(self, message)
+
+
+class FreesKeysOfLostAcks(Wrong):
+    caught_by = "test_second_ack_frees_no_other_holder"
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        lost = await super().ack_many(messages)
+        for message in messages:
+            free(self, message)
+        return lost
+
+
+class KeepsKeysOfTheDead(Wrong):
+    caught_by = "test_burial_releases_the_key"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        receipt(message).entry.unique = None
+        await super().bury(message, letter)
+
+
+class EndsTheHoldWithADrop(Wrong):
+    caught_by = "test_hold_outlasts_drop_and_clear"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        await super().nack(message, delay, drop)
+        if drop:
+            free(self, message)
+
+
+class EndsTheHoldWithAClear(Wrong):
+    caught_by = "test_hold_outlasts_drop_and_clear"
+
+    async def clear(self, queue: str) -> None:
+        cleared = await self.peek(queue, 1000)
+        await super().clear(queue)
+        for message in cleared:
+            free(self, message)
+
+
+def free(broker: MemoryBroker, message: Message) -> None:
+    """Let nobody hold the key that *message* names."""
+    with broker.store.lend(message.task_name) as lent:
+        lent.unique._holders.pop(message.ctx.get("unique", ""), None)
 
 
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)

@@ -6,15 +6,31 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from ltq_core.abilities import UniquePublish
+import pytest
+
+from ltq_core.abilities import DeadLetter, DeadLetters, UniquePublish
+from ltq_core.errors import LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
-from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, message
+from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until
 
 if TYPE_CHECKING:
     from ltq_core.broker import Broker
     from ltq_core.message import Message
+
+SIMILAR = (
+    "key",
+    "Key",
+    "key ",
+    "ke",
+    "k_y",
+    "k%",
+    "k*",
+    "k:y",
+    *(199 * "k" + end for end in "12"),
+)
+"""Keys that a store takes for one if it folds, trims, matches or cuts them."""
 
 
 class UniquePublishConformance(AbilityConformance[UniquePublish]):
@@ -65,6 +81,23 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
         assert (await lab.rest(), await lab.rest(OTHER)) == (["a", "b"], ["c"])
 
     @fact
+    async def test_similar_keys_are_different(self, lab: Lab) -> None:
+        """Keys are compared whole, sign by sign."""
+        sent = [message(key) for key in SIMILAR]
+        standing = [await self.send(lab.broker, each, key=label(each)) for each in sent]
+
+        assert standing == [each.id for each in sent]
+
+    @fact
+    async def test_key_is_no_part_of_a_name(self, lab: Lab) -> None:
+        """A key is not mistaken for one of another queue whose name ends as it begins."""
+        for sign in " -_/.|#":
+            first, second = message("a", "some:task"), message("b", f"some:task{sign}key")
+
+            assert await self.send(lab.broker, first, f"key{sign}{sign}") == first.id
+            assert await self.send(lab.broker, second, sign) == second.id
+
+    @fact
     async def test_delay_of_a_unique_message_is_kept(self, lab: Lab) -> None:
         """A unique message may be delayed; it holds its key meanwhile."""
         start = time.monotonic()
@@ -97,6 +130,86 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
         assert await self.send(lab.broker, message("b")) == first.id
 
     @fact
+    async def test_key_is_held_when_its_message_is_returned(self, lab: Lab) -> None:
+        """A message that was nacked without a delay holds its key, waiting and running."""
+        first = message("a")
+        await self.send(lab.broker, first)
+        await lab.broker.nack(await lab.consume())
+        waiting = await self.send(lab.broker, message("b"))
+        await lab.consume()
+        running = await self.send(lab.broker, message("c"))
+
+        assert [waiting, running] == [first.id, first.id]
+
+    @fact
+    async def test_key_is_held_when_its_worker_leaves(self, lab: Lab) -> None:
+        """A message that a closing worker gave back holds its key."""
+        worker = await lab.connect()
+        first = message("a")
+        await self.send(lab.broker, first)
+        await lab.consume(worker)
+        await worker.close()
+
+        assert await self.send(lab.broker, message("b")) == first.id
+
+    @fact
+    async def test_key_is_held_when_its_worker_dies(self, lab: Lab) -> None:
+        """A message whose worker died holds its key, before and after it is back."""
+        victim = await lab.peer()
+        first = message("a")
+        await self.send(lab.broker, first)
+        await lab.soon(victim.hold(QUEUE), "consume() of a second connection")
+        await lab.crash(victim)
+        dead = await self.send(lab.broker, message("b"))
+        await lab.consume(within=lab.takeover)
+        back = await self.send(lab.broker, message("c"))
+
+        assert [dead, back] == [first.id, first.id]
+
+    @fact
+    async def test_late_settling_frees_no_key(self, lab: Lab) -> None:
+        """A worker that lost its lease cannot free a key, whether it acks or drops."""
+        late = await lab.peer()
+        sent = [message("a"), message("b")]
+        for each in sent:
+            await self.send(lab.broker, each, key=label(each))
+        await lab.soon(late.hold(QUEUE, 2), "consume() of a second connection")
+        await lab.freeze(late)
+        for _ in sent:
+            await lab.consume(within=lab.takeover)
+        await lab.thaw(late)
+        with pytest.raises(LeaseLostError):
+            await late.do(lambda broker: broker.ack(late.held[0]))
+        with pytest.raises(LeaseLostError):
+            await late.do(lambda broker: broker.nack(late.held[1], drop=True))
+
+        standing = [await self.send(lab.broker, message("c"), key=key) for key in "ab"]
+        assert standing == [each.id for each in sent]
+
+    @fact
+    async def test_only_the_holder_frees_its_key(self, lab: Lab) -> None:
+        """A message that names a key without holding it, as one requeued, does not free it."""
+        await lab.broker.publish(message("stray", unique="key"))
+        first = message("a")
+        await self.send(lab.broker, first)
+        taken = await lab.take(1)
+
+        assert taken == ["stray"]
+        assert await self.send(lab.broker, message("b")) == first.id
+
+    @fact
+    async def test_second_ack_frees_no_other_holder(self, lab: Lab) -> None:
+        """Acking again what has ended does not free a key that another message took since."""
+        await self.send(lab.broker, message("a"))
+        ended = await lab.consume()
+        await lab.broker.ack(ended)
+        second = message("b")
+        await self.send(lab.broker, second)
+        await lab.broker.ack_many([ended])
+
+        assert await self.send(lab.broker, message("c")) == second.id
+
+    @fact
     async def test_ack_releases_the_key(self, lab: Lab) -> None:
         """When its message is done, the key is free."""
         await self.send(lab.broker, message("a"))
@@ -121,6 +234,19 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
         """When its message is dropped, the key is free."""
         await self.send(lab.broker, message("a"))
         await lab.broker.nack(await lab.consume(), drop=True)
+        second = message("b")
+
+        assert await self.send(lab.broker, second) == second.id
+
+    @fact
+    async def test_burial_releases_the_key(self, lab: Lab) -> None:
+        """When its message is buried, the key is free, where the broker keeps the dead."""
+        await self.send(lab.broker, message("a"))
+        received = await lab.consume()
+        if not isinstance(lab.broker, DeadLetters):
+            pytest.skip("burial is not tested: the broker keeps no dead letters")
+        letter = DeadLetter(received.id, QUEUE, "rejected", time.time(), received)
+        await lab.broker.bury(received, letter)
         second = message("b")
 
         assert await self.send(lab.broker, second) == second.id
@@ -161,6 +287,18 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
 
         await wait_until(is_free, 0.6 + lab.patience, "the key is free again")
         assert time.monotonic() - start >= 0.6 - CLOCKS
+
+    @fact
+    async def test_hold_outlasts_drop_and_clear(self, lab: Lab) -> None:
+        """With *hold* the key stays held as well when its message is dropped or cleared."""
+        dropped, cleared = message("a"), message("b")
+        await self.send(lab.broker, dropped, key="dropped", hold=3600)
+        await lab.broker.nack(await lab.consume(), drop=True)
+        await self.send(lab.broker, cleared, key="cleared", hold=3600)
+        await lab.broker.clear(QUEUE)
+
+        assert await self.send(lab.broker, message("c"), key="dropped") == dropped.id
+        assert await self.send(lab.broker, message("d"), key="cleared") == cleared.id
 
     @fact
     async def test_message_outlasts_its_hold(self, lab: Lab) -> None:
