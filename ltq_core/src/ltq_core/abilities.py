@@ -319,11 +319,14 @@ class Inspection(Protocol):
         ...
 
     async def stats(self, queue: str) -> QueueStats:
-        """Figures of *queue*."""
+        """Figures of *queue* as it is now; of an unknown one they are zero."""
         ...
 
     async def peek(self, queue: str, limit: int = 10) -> Sequence[Message]:
-        """Up to *limit* waiting messages, the next due first, without what is no message."""
+        """Up to *limit* waiting messages, the next due first, without what is no message.
+
+        They are copies without a `Delivery`: nothing is leased, and none moves.
+        """
         ...
 
 

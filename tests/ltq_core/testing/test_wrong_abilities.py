@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ltq_core.abilities import LiveWorker, QueueLimits, QueueStats
-from ltq_core.clock import now
 from ltq_core.testing import (
-    InspectionConformance,
     LiveWorkersConformance,
     PauseConformance,
-    SharedLimitsConformance,
     TicksConformance,
 )
 from ltq_memory.broker import MemoryBroker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from ltq_core.abilities import LiveWorker
     from ltq_core.message import Message
     from ltq_core.testing.suite import Conformance
 
@@ -30,74 +27,6 @@ class Wrong(MemoryBroker):
 
     suite: ClassVar[type[Conformance]]
     caught_by: ClassVar[str]
-
-
-class Limits(Wrong):
-    suite = SharedLimitsConformance
-    limits = QueueLimits()
-
-    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
-        self.limits = limits
-
-
-class LimitsEachWorkerAlone(Limits):
-    caught_by = "test_rate_counts_for_all_workers"
-    slot = 0.0
-
-    async def consume(self, queue: str) -> Message:
-        await asyncio.sleep(self.slot - now())
-        self.slot = now() + (self.limits.rate.interval if self.limits.rate else 0)
-        return await super().consume(queue)
-
-
-class BouncesWhatComesTooEarly(Limits):
-    """It claims first and asks afterwards; what is bounced falls behind."""
-
-    caught_by = "test_rate_keeps_the_order"
-    slots: ClassVar[dict[str, float]] = {}
-
-    async def consume(self, queue: str) -> Message:
-        while True:
-            received = await super().consume(queue)
-            slot = self.slots.setdefault(self.url, 0.0)
-            if self.limits.rate is None or now() >= slot:
-                self.slots[self.url] = now() + (self.limits.rate or QueueLimits).interval
-                return received
-            await self.nack(received, delay=slot - now())
-
-
-class HoldsItsQueuesUp(Limits):
-    """A worker that waits for one queue's slot serves no other."""
-
-    caught_by = "test_limited_queue_hinders_no_other"
-
-    async def consume_many(
-        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
-    ) -> list[Message]:
-        received = await super().consume_many(queues, limit, acks)
-        if self.limits.rate is not None:
-            await asyncio.sleep(self.limits.rate.interval)
-        return received
-
-
-class CountsOneKeyForAll(Wrong):
-    suite = SharedLimitsConformance
-    caught_by = "test_keyed_concurrency_counts_by_key"
-
-    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
-        await super().set_limits(queue, QueueLimits(limits.rate, limits.concurrency))
-
-
-class LeaksPlaces(Wrong):
-    """It counts places up and down itself, and forgets those of failed runs."""
-
-    suite = SharedLimitsConformance
-    caught_by = "test_nack_makes_room"
-
-    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
-        await super().nack(message, delay, drop)
-        with self.store.lend(message.task_name) as lent:
-            lent.limiter.running += 1
 
 
 class LooksThenTicks(Wrong):
@@ -134,23 +63,6 @@ class ForgetsTicksWithTheirMessages(Wrong):
         await super().clear(queue)
         with self.store.lend(queue) as lent:
             lent.ticks.clear()
-
-
-class PeeksByConsuming(Wrong):
-    suite = InspectionConformance
-    caught_by = "test_peek_takes_nothing"
-
-    async def peek(self, queue: str, limit: int = 10) -> Sequence[Message]:
-        return await self.consume_many([queue], limit)
-
-
-class CountsDelayedAsDue(Wrong):
-    suite = InspectionConformance
-    caught_by = "test_stats_count"
-
-    async def stats(self, queue: str) -> QueueStats:
-        stats = await super().stats(queue)
-        return QueueStats(stats.waiting, stats.waiting, stats.running)
 
 
 class ListsTheDead(Wrong):
@@ -204,12 +116,7 @@ class PausesAtTheNextClaim(Wrong):
         return await super().consume(queue)
 
 
-WRONG = [
-    each for each in (*Wrong.__subclasses__(), *Limits.__subclasses__()) if each is not Limits
-]
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
+@pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
 def test_wrong_ability_is_caught(
     wrong: type[Wrong], assert_caught: Callable[..., None]
 ) -> None:

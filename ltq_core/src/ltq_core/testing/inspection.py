@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ltq_core.abilities import Inspection
+import time
+
+import pytest
+
+from ltq_core.abilities import DeadLetter, DeadLetters, Inspection, Pause
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, labels
 from ltq_core.testing.suite import fact
+from ltq_core.testing.waiting import wait_until
 
 
 class InspectionConformance(AbilityConformance[Inspection]):
@@ -50,6 +55,68 @@ class InspectionConformance(AbilityConformance[Inspection]):
         assert (stats.waiting, stats.due, stats.running, stats.dead) == (3, 2, 1, 0)
 
     @fact
+    async def test_stats_follow_every_step(self, lab: Lab) -> None:
+        """After each step of a message's life, the figures are those of that moment."""
+        seen = []
+        look = self.of(await lab.connect())
+
+        async def note() -> None:
+            stats = await look.stats(QUEUE)
+            seen.append((stats.waiting, stats.due, stats.running))
+
+        await lab.publish("a", "b")
+        await note()
+        received = await lab.consume()
+        await note()
+        await lab.broker.nack(received)
+        await note()
+        await lab.broker.nack(await lab.consume(), delay=3600)
+        await note()
+        await lab.broker.ack(await lab.consume())
+        await note()
+        await lab.broker.clear(QUEUE)
+        await note()
+
+        assert seen == [(2, 2, 0), (1, 1, 1), (2, 2, 0), (2, 1, 0), (1, 0, 0), (0, 0, 0)]
+
+    @fact
+    async def test_stats_count_what_a_closed_worker_held(self, lab: Lab) -> None:
+        """What a worker gave back when it left waits, and runs no more."""
+        worker = await lab.connect()
+        await lab.publish("a", "b")
+        await lab.consume(worker)
+        await worker.close()
+        stats = await self.of(lab.broker).stats(QUEUE)
+
+        assert (stats.waiting, stats.due, stats.running) == (2, 2, 0)
+
+    @fact
+    async def test_dead_letters_are_counted(self, lab: Lab) -> None:
+        """Letters have a figure of their own, and keep their queue in the list."""
+        await lab.publish("a", "b")
+        if not isinstance(lab.broker, DeadLetters):
+            pytest.skip("letters are not counted: the broker keeps none")
+        for _ in "ab":
+            received = await lab.consume()
+            letter = DeadLetter(received.id, QUEUE, "rejected", time.time(), received)
+            await lab.broker.bury(received, letter)
+        stats = await self.of(lab.broker).stats(QUEUE)
+
+        assert (stats.waiting, stats.running, stats.dead) == (0, 0, 2)
+        assert await self.of(lab.broker).queues() == [QUEUE]
+
+    @fact
+    async def test_stats_tell_a_pause(self, lab: Lab) -> None:
+        """stats says whether the queue is paused, where it can be."""
+        if not isinstance(lab.broker, Pause):
+            pytest.skip("pauses are not told: the broker has none")
+        await lab.broker.pause(QUEUE)
+        during = (await self.of(lab.broker).stats(QUEUE)).paused
+        await lab.broker.resume(QUEUE)
+
+        assert (during, (await self.of(lab.broker).stats(QUEUE)).paused) == (True, False)
+
+    @fact
     async def test_stats_of_an_unknown_queue_are_zero(self, lab: Lab) -> None:
         """A queue that never held anything has figures, all of them zero."""
         stats = await self.of(lab.broker).stats("never:seen")
@@ -73,6 +140,20 @@ class InspectionConformance(AbilityConformance[Inspection]):
         assert -CLOCKS <= after.oldest_due <= lab.patience
 
     @fact
+    async def test_age_is_that_of_the_oldest(self, lab: Lab) -> None:
+        """oldest_due grows with time, and a younger message does not lower it."""
+        await lab.publish("old")
+
+        async def is_older() -> bool:
+            age = (await self.of(lab.broker).stats(QUEUE)).oldest_due
+            return age is not None and age >= 0.1
+
+        await wait_until(is_older, lab.patience, "the age of a due message grows")
+        await lab.publish("young")
+
+        assert await is_older()
+
+    @fact
     async def test_peek_shows_what_is_next(self, lab: Lab) -> None:
         """peek returns waiting messages by due time, as many as asked for."""
         await lab.publish("later", delay=3600)
@@ -89,6 +170,49 @@ class InspectionConformance(AbilityConformance[Inspection]):
         await self.of(lab.broker).peek(QUEUE)
 
         assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_peek_leases_nothing(self, lab: Lab) -> None:
+        """What was looked at is not handed out: it has no delivery, and counts as waiting."""
+        await lab.publish("a", "b")
+        shown = await self.of(lab.broker).peek(QUEUE)
+        stats = await self.of(lab.broker).stats(QUEUE)
+
+        assert [each.delivery for each in shown] == [None, None]
+        assert (stats.waiting, stats.running) == (2, 0)
+
+    @fact
+    async def test_peek_changes_no_order(self, lab: Lab) -> None:
+        """Whoever looks, at one or at all, messages come in their order, when they are due."""
+        await lab.publish("later", delay=3600)
+        await lab.publish("a", "b", "c")
+        for limit in (1, 10):
+            await self.of(lab.broker).peek(QUEUE, limit)
+
+        assert await lab.rest() == ["a", "b", "c"]
+        assert await lab.broker.size(QUEUE) == 1
+
+    @fact
+    async def test_peek_shows_what_waits_alone(self, lab: Lab) -> None:
+        """What is in flight, has ended, or waits elsewhere is not shown."""
+        await lab.publish("done", "running", "waiting")
+        await lab.publish("elsewhere", queue=OTHER)
+        await lab.take(1)
+        await lab.consume()
+        shown = await self.of(lab.broker).peek(QUEUE)
+
+        assert labels(shown) == ["waiting"]
+        assert await self.of(lab.broker).peek("never:seen") == []
+
+    @fact
+    async def test_peeked_message_is_whole(self, lab: Lab) -> None:
+        """A look shows the message as a consumer will get it."""
+        await lab.publish("a")
+        received = await lab.consume()
+        received.ctx["tries"] = 2
+        await lab.broker.nack(received)
+
+        assert list(await self.of(lab.broker).peek(QUEUE)) == [received]
 
     @fact
     async def test_peek_leaves_out_what_is_no_message(self, lab: Lab) -> None:
