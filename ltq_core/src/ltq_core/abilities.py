@@ -192,7 +192,9 @@ class SharedLimits(Protocol):
         counts; what no worker uses any more expires.
 
         A waiting message keeps its place and takes no worker slot. Rate slots may be
-        reserved up to 0.1 s ahead; such a message is handed out at its slot.
+        reserved up to 0.1 s ahead; such a message is handed out at its slot. Slots that
+        nobody used are gone. A message is in flight until it is settled, whatever becomes
+        of its queue. Those without a key share one limit of their own.
 
         Raises:
             BrokerUnavailableError: The store did not answer.
@@ -335,7 +337,10 @@ class LiveWorkers(Protocol):
     """Knows who works on a queue."""
 
     async def workers(self, queue: str) -> list[LiveWorker]:
-        """The workers that hold a lease on *queue* now."""
+        """The workers that hold a lease on *queue* now.
+
+        Those that hold messages are listed in any case, for as long as they live.
+        """
         ...
 
 
@@ -344,7 +349,11 @@ class Pause(Protocol):
     """Queues that can be told to hand out nothing for a while."""
 
     async def pause(self, queue: str) -> None:
-        """Hand out no further message of *queue* until `resume`; runs go on."""
+        """Hand out no further message of *queue* until `resume`; runs go on.
+
+        The pause is kept in the store: it outlives whoever asked for it, a `clear`, and
+        the queue's last message. Pausing twice is pausing once.
+        """
         ...
 
     async def resume(self, queue: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from ltq_core.abilities import LiveWorker
+from ltq_core.clock import now
 from ltq_core.testing import (
     LiveWorkersConformance,
     PauseConformance,
@@ -17,7 +20,6 @@ from ltq_memory.broker import MemoryBroker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ltq_core.abilities import LiveWorker
     from ltq_core.message import Message
     from ltq_core.testing.suite import Conformance
 
@@ -79,6 +81,108 @@ class ListsTheDead(Wrong):
         return received
 
 
+class ListsWhoPublishes(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_producer_is_no_worker"
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        await super().publish(message, delay)
+        self.store.claim(self._session, [message.task_name], 0)
+
+
+class CountsWhatRunsElsewhere(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_worker_is_listed_with_what_it_holds"
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        held = {epoch.id: len(epoch.held) for epoch in self.store.epochs(queue)}
+        return [replace(each, running=held[each.id]) for each in await super().workers(queue)]
+
+
+class CountsBatches(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_batch_counts_as_running"
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        listed = await super().workers(queue)
+        return [replace(each, running=min(each.running, 1)) for each in listed]
+
+
+class ListsEverybodyEverywhere(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_worker_is_listed_where_it_works"
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        return [LiveWorker(each.id, 0, 1.0) for each in self.store._epochs]
+
+
+class NeverCountsDown(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_settling_lowers_what_runs"
+    most = 0
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        return [replace(each, running=self.most) for each in await super().workers(queue)]
+
+    async def consume(self, queue: str) -> Message:
+        for broker in (type(self), self):
+            broker.most += 1
+        return await super().consume(queue)
+
+
+class TellsADate(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_lease_lies_ahead"
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        listed = await super().workers(queue)
+        return [replace(each, expires_in=now() + each.expires_in) for each in listed]
+
+
+class ListsAWorkerFromItsFirstLease(Wrong):
+    """It keeps the end of a lease apart from its renewals."""
+
+    suite = LiveWorkersConformance
+    caught_by = "test_living_worker_stays_listed"
+    ends: ClassVar[dict[str, float]] = {}
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        listed = await super().workers(queue)
+        for each in listed:
+            self.ends.setdefault(each.id, now() + each.expires_in)
+        return [each for each in listed if self.ends[each.id] > now()]
+
+
+class KnowsWorkersByTheirProcess(Wrong):
+    suite = LiveWorkersConformance
+    caught_by = "test_two_workers_have_two_ids"
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        listed = await super().workers(queue)
+        return [replace(each, id=str(each.info["pid"])) for each in listed]
+
+
+class ListsWhoNeverLeft(Wrong):
+    """Only a farewell takes a worker from its list."""
+
+    suite = LiveWorkersConformance
+    caught_by = "test_dead_worker_is_listed_no_more"
+    known: ClassVar[dict[str, dict[int, LiveWorker]]] = {}
+
+    async def consume(self, queue: str) -> Message:
+        received = await super().consume(queue)
+        there = self.known.setdefault(self.url, {})
+        there[id(self)] = LiveWorker(str(id(self)), 1, 0.3)
+        return received
+
+    async def close(self) -> None:
+        await super().close()
+        self.known.get(self.url, {}).pop(id(self), None)
+
+    async def workers(self, queue: str) -> list[LiveWorker]:
+        return [*self.known.get(self.url, {}).values()]
+
+
 class ResumesWithoutWaking(Wrong):
     suite = PauseConformance
     caught_by = "test_resume_wakes_who_waits"
@@ -114,6 +218,89 @@ class PausesAtTheNextClaim(Wrong):
     async def consume(self, queue: str) -> Message:
         await asyncio.sleep(3600 if self.url + queue in self.marked else 0)
         return await super().consume(queue)
+
+
+class PausesWhileItsOperatorStays(Wrong):
+    suite = PauseConformance
+    caught_by = "test_pause_outlives_its_connection"
+    own: str | None = None
+
+    async def pause(self, queue: str) -> None:
+        self.own = queue
+        await super().pause(queue)
+
+    async def close(self) -> None:
+        if self.own is not None:
+            await self.resume(self.own)
+        await super().close()
+
+
+class ClearsThePauseToo(Wrong):
+    suite = PauseConformance
+    caught_by = "test_pause_outlives_clear"
+
+    async def clear(self, queue: str) -> None:
+        await super().clear(queue)
+        await self.resume(queue)
+
+
+class OpensForWhatBecomesDue(Wrong):
+    """Its timer hands a delayed message out, whatever was told meanwhile."""
+
+    suite = PauseConformance
+    caught_by = "test_pause_holds_back_what_becomes_due"
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        await super().publish(message, delay)
+        asyncio.get_running_loop().call_later(delay, self.open, message.task_name)
+
+    def open(self, queue: str) -> None:
+        with self.store.lend(queue) as lent:
+            lent.paused = False
+            self.store.wake(lent)
+
+
+class OpensForWhatReturns(Wrong):
+    suite = PauseConformance
+    caught_by = "test_pause_holds_back_what_returns"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        await super().nack(message, delay, drop)
+        await self.resume(message.task_name)
+
+
+class WakesTheFirstAlone(Wrong):
+    suite = PauseConformance
+    caught_by = "test_resume_wakes_everybody"
+
+    async def resume(self, queue: str) -> None:
+        with self.store.lend(queue) as lent:
+            lent.paused = False
+            self.store._wake(next(iter(self.store._waiters)))
+
+
+class CountsPauses(Wrong):
+    suite = PauseConformance
+    caught_by = "test_one_resume_ends_every_pause"
+    pauses = 0
+
+    async def pause(self, queue: str) -> None:
+        self.pauses += 1
+        await super().pause(queue)
+
+    async def resume(self, queue: str) -> None:
+        self.pauses -= 1
+        if self.pauses == 0:
+            await super().resume(queue)
+
+
+class PausesByPrefix(Wrong):
+    suite = PauseConformance
+    caught_by = "test_pause_leaves_similar_names"
+
+    async def paused(self, queue: str) -> bool:
+        ends = range(1, len(queue) + 1)
+        return any([await super(PausesByPrefix, self).paused(queue[:end]) for end in ends])
 
 
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)

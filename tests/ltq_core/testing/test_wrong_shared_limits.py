@@ -10,11 +10,13 @@ import pytest
 from ltq_core.abilities import QueueLimits
 from ltq_core.clock import now
 from ltq_core.testing import SharedLimitsConformance
+from ltq_core.testing.shared_limits import QUICK
 from ltq_memory.broker import MemoryBroker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ltq_core.abilities import DeadLetter
     from ltq_core.message import Message
 
 
@@ -87,6 +89,103 @@ class LeaksPlaces(Wrong):
         await super().nack(message, delay, drop)
         with self.store.lend(message.task_name) as lent:
             lent.limiter.running += 1
+
+
+class SavesSlots(Limits):
+    """Its bucket fills while nobody works."""
+
+    caught_by = "test_idle_time_saves_no_slots"
+    slots: ClassVar[dict[str, float]] = {}
+
+    async def consume(self, queue: str) -> Message:
+        slot = self.slots.setdefault(self.url, now())
+        self.slots[self.url] = slot + (self.limits.rate or QUICK).interval
+        await asyncio.sleep(slot - now())
+        return await super().consume(queue)
+
+
+class LimitsAllQueuesTogether(Limits):
+    caught_by = "test_each_queue_has_slots_of_its_own"
+    slot = 0.0
+
+    async def consume(self, queue: str) -> Message:
+        await asyncio.sleep(self.slot - now())
+        received = await super().consume(queue)
+        self.slot = now() + (self.limits.rate or QUICK).interval
+        return received
+
+
+class AsksForAKey(Limits):
+    caught_by = "test_messages_without_a_key_have_one_limit"
+    fails_with = KeyError
+
+    async def consume(self, queue: str) -> Message:
+        received = await super().consume(queue)
+        assert received.ctx["rate_key"]
+        return received
+
+
+class LimitsNothingWithoutAKey(Wrong):
+    caught_by = "test_messages_without_a_key_have_one_limit"
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        message.ctx.setdefault("rate_key", message.id)
+        message.ctx.setdefault("concurrency_key", message.id)
+        await super().publish(message, delay)
+
+
+class KnowsOneLimitAtATime(Wrong):
+    caught_by = "test_rate_and_concurrency_hold_together"
+
+    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
+        one = QueueLimits(limits.rate) if limits.rate else limits
+        await super().set_limits(queue, one)
+
+
+class SettlesAcksAfterItsClaim(Wrong):
+    caught_by = "test_ack_in_a_claim_makes_room"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        received = await super().consume_many(queues, limit)
+        await self.ack_many(acks)
+        return received
+
+
+class LeaksPlacesOfTheDead(Wrong):
+    caught_by = "test_burial_makes_room"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        await super().bury(message, letter)
+        with self.store.lend(message.task_name) as lent:
+            lent.limiter.running += 1
+
+
+class ClearsPlacesToo(Wrong):
+    caught_by = "test_clear_makes_no_room"
+
+    async def clear(self, queue: str) -> None:
+        await super().clear(queue)
+        with self.store.lend(queue) as lent:
+            lent.limiter.running = 0
+
+
+class TakesAPlaceAndThenAMessage(Wrong):
+    """Cancelled in between, it never gives the place back."""
+
+    caught_by = "test_cancelled_claim_takes_no_place"
+
+    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
+        self.places = asyncio.Semaphore(limits.concurrency or 1)
+
+    async def consume(self, queue: str) -> Message:
+        await self.places.acquire()
+        return await super().consume(queue)
+
+    async def ack(self, message: Message) -> None:
+        await super().ack(message)
+        self.places.release()
 
 
 WRONG = [

@@ -40,6 +40,30 @@ class LiveWorkersConformance(AbilityConformance[LiveWorkers]):
         assert (here.running, there.running) == (2, 1)
 
     @fact
+    async def test_batch_counts_as_running(self, lab: Lab) -> None:
+        """What came in one batch counts message by message."""
+        worker = await lab.connect()
+        await lab.publish(*"abcde")
+        got = await lab.soon(worker.consume_many([QUEUE], 3), "consume_many")
+        while len(got) < 3:
+            got += await lab.soon(worker.consume_many([QUEUE], 3 - len(got)), "consume_many")
+        listed = await self.of(lab.broker).workers(QUEUE)
+        await worker.ack_many(got)
+
+        # A broker may have leased one more ahead, to be returned next.
+        assert 3 <= sum(each.running for each in listed) <= 4
+
+    @fact
+    async def test_worker_is_listed_where_it_works(self, lab: Lab) -> None:
+        """A worker is not listed on another queue, be its name ever so similar."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        await lab.consume(worker)
+        others = (OTHER, f"{QUEUE}s", QUEUE[:-1], QUEUE.upper(), "*", "%")
+
+        assert [await self.of(lab.broker).workers(name) for name in others] == [[]] * 6
+
+    @fact
     async def test_settling_lowers_what_runs(self, lab: Lab) -> None:
         """What was settled no longer counts as running."""
         worker = await lab.connect()
@@ -58,6 +82,20 @@ class LiveWorkersConformance(AbilityConformance[LiveWorkers]):
         [listed] = await self.of(lab.broker).workers(QUEUE)
 
         assert 0 < listed.expires_in <= lab.lease + 0.1
+
+    @fact
+    async def test_living_worker_stays_listed(self, lab: Lab) -> None:
+        """A worker that runs longer than a lease is listed as before: its lease is renewed."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        await lab.consume(worker)
+        [before] = await self.of(lab.broker).workers(QUEUE)
+        await lab.still_waits(lab.broker.consume(QUEUE), 1.5 * lab.lease)
+        listed = {each.id: each for each in await self.of(lab.broker).workers(QUEUE)}
+
+        assert before.id in listed
+        assert listed[before.id].running == 1
+        assert 0 < listed[before.id].expires_in <= lab.lease + 0.1
 
     @fact
     async def test_two_workers_have_two_ids(self, lab: Lab) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ltq_core.abilities import Pause
 from ltq_core.testing.ability import AbilityConformance
-from ltq_core.testing.lab import OTHER, QUEUE, Lab, label
+from ltq_core.testing.broker.queues import SIMILAR
+from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label
 from ltq_core.testing.suite import fact
 
 
@@ -82,3 +83,81 @@ class PauseConformance(AbilityConformance[Pause]):
         seen.append(await there.paused(QUEUE))
 
         assert seen == [False, True, False]
+
+    @fact
+    async def test_pause_outlives_its_connection(self, lab: Lab) -> None:
+        """A queue stays paused when whoever paused it has left."""
+        operator = await lab.connect()
+        await self.of(operator).pause(QUEUE)
+        await operator.close()
+        await lab.publish("a")
+
+        assert await self.of(lab.broker).paused(QUEUE)
+        await lab.still_waits(lab.broker.consume(QUEUE))
+
+    @fact
+    async def test_pause_outlives_clear(self, lab: Lab) -> None:
+        """Clearing a queue does not end its pause."""
+        await lab.publish("a")
+        await self.of(lab.broker).pause(QUEUE)
+        await lab.broker.clear(QUEUE)
+        await lab.publish("b")
+
+        await lab.still_waits(lab.broker.consume(QUEUE))
+
+    @fact
+    async def test_pause_holds_back_what_becomes_due(self, lab: Lab) -> None:
+        """A delayed message whose time comes during a pause waits for its end."""
+        await lab.publish("a", delay=0.1)
+        waiting = lab.start(lab.broker.consume(QUEUE))
+        await self.of(lab.broker).pause(QUEUE)
+        await lab.still_waits(waiting)
+        await self.of(lab.broker).resume(QUEUE)
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "a"
+
+    @fact
+    async def test_pause_holds_back_what_returns(self, lab: Lab) -> None:
+        """A message that was handed out before the pause and is nacked waits for its end."""
+        await lab.publish("a")
+        received = await lab.consume()
+        await self.of(lab.broker).pause(QUEUE)
+        waiting = lab.start(lab.broker.consume(QUEUE))
+        await lab.broker.nack(received)
+
+        await lab.still_waits(waiting)
+
+    @fact
+    async def test_resume_wakes_everybody(self, lab: Lab) -> None:
+        """All who wait on a paused queue get messages at resume, not the first alone."""
+        await self.of(lab.broker).pause(QUEUE)
+        await lab.publish("a", "b", "c")
+        workers = [await lab.connect() for _ in "123"]
+        waiting = [await lab.still_waits(each.consume(QUEUE), A_MOMENT) for each in workers]
+        await self.of(lab.broker).resume(QUEUE)
+
+        got = [await lab.soon(each, "a waiting consume") for each in waiting]
+        assert sorted(map(label, got)) == ["a", "b", "c"]
+
+    @fact
+    async def test_one_resume_ends_every_pause(self, lab: Lab) -> None:
+        """However often a queue was paused, one resume ends it, and one too many is none."""
+        there = self.of(lab.broker)
+        await there.pause(QUEUE)
+        await there.pause(QUEUE)
+        await there.resume(QUEUE)
+        await lab.publish("a")
+        taken = await lab.take(1)
+        await there.resume(QUEUE)
+        await there.pause(QUEUE)
+
+        assert taken == ["a"]
+        assert await there.paused(QUEUE)
+
+    @fact
+    async def test_pause_leaves_similar_names(self, lab: Lab) -> None:
+        """A pause holds up no queue whose name is like its own, or matches it as a pattern."""
+        there = self.of(lab.broker)
+        for number, name in enumerate(SIMILAR):
+            assert not await there.paused(name), f"{name} went with {SIMILAR[:number]}"
+            await there.pause(name)

@@ -6,7 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from ltq_core.abilities import QueueLimits, Rate, SharedLimits
+import pytest
+
+from ltq_core.abilities import DeadLetter, DeadLetters, QueueLimits, Rate, SharedLimits
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import MOMENTS, cancelled
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, label, labels, message
@@ -79,6 +81,30 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
         await lab.still_waits(worker.consume(QUEUE))
 
     @fact
+    async def test_idle_time_saves_no_slots(self, lab: Lab) -> None:
+        """Slots that nobody used are gone: after a pause messages are spaced as before."""
+        worker = await self.worker(lab, QueueLimits(QUICK))
+        await lab.publish("a")
+        await lab.take(1, worker)
+        await lab.publish("b", "c", "d", delay=0.5)
+        await lab.take(1, worker)
+        start = time.monotonic()
+        await lab.take(2, worker)
+
+        assert time.monotonic() - start >= 2 * 0.1 - 2 * CLOCKS
+
+    @fact
+    async def test_each_queue_has_slots_of_its_own(self, lab: Lab) -> None:
+        """A slot that one queue used, or a place, is not missing in another."""
+        worker = await self.worker(lab, QueueLimits(SLOW, concurrency=1))
+        await self.of(worker).set_limits(OTHER, QueueLimits(SLOW, concurrency=1))
+        await lab.publish("a")
+        await lab.publish("b", queue=OTHER)
+        got = [await lab.consume(worker), await lab.consume(worker, OTHER)]
+
+        assert labels(got) == ["a", "b"]
+
+    @fact
     async def test_limited_message_still_waits(self, lab: Lab) -> None:
         """What a rate holds back counts as waiting."""
         worker = await self.worker(lab, QueueLimits(SLOW))
@@ -126,6 +152,18 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
         await lab.still_waits(worker.consume(QUEUE))
 
     @fact
+    async def test_messages_without_a_key_have_one_limit(self, lab: Lab) -> None:
+        """Messages without a key are handed out, and share slots and places of their own."""
+        limits = QueueLimits(SLOW, 1, rate_keyed=True, concurrency_keyed=True)
+        worker = await self.worker(lab, limits)
+        await lab.publish("a", "b")
+        await lab.broker.publish(message("keyed", rate_key="k", concurrency_key="k"))
+        got = [await lab.consume(worker), await lab.consume(worker)]
+
+        assert sorted(labels(got)) == ["a", "keyed"]
+        await lab.still_waits(worker.consume(QUEUE))
+
+    @fact
     async def test_keyed_rate_keeps_the_order_of_a_key(self, lab: Lab) -> None:
         """Messages of one key wait for their slots in their order."""
         limits = QueueLimits(Rate(interval=0.05), rate_keyed=True)
@@ -170,6 +208,68 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
         await first.ack(held)
 
         assert label(await lab.soon(waiting, "the waiting consume")) == "b"
+
+    @fact
+    async def test_rate_and_concurrency_hold_together(self, lab: Lab) -> None:
+        """Where both are set, a message waits for a place though its slot has come."""
+        worker = await self.worker(lab, QueueLimits(Rate(interval=0.02), concurrency=1))
+        await lab.publish("a", "b")
+        held = await lab.consume(worker)
+        waiting = await lab.still_waits(worker.consume(QUEUE))
+        await worker.ack(held)
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "b"
+
+    @fact
+    async def test_ack_in_a_claim_makes_room(self, lab: Lab) -> None:
+        """A place that the acks of consume_many free may be taken by the same call."""
+        worker = await self.worker(lab, QueueLimits(concurrency=1))
+        await lab.publish("a", "b")
+        acks = await lab.soon(worker.consume_many([QUEUE], 1), "consume_many")
+        got = await lab.soon(worker.consume_many([QUEUE], 1, acks), "consume_many")
+
+        assert labels(got) == ["b"]
+
+    @fact
+    async def test_burial_makes_room(self, lab: Lab) -> None:
+        """A message that was buried is no longer in flight, where the dead are kept."""
+        worker = await self.worker(lab, QueueLimits(concurrency=1))
+        await lab.publish("a", "b")
+        received = await lab.consume(worker)
+        if not isinstance(worker, DeadLetters):
+            pytest.skip("burial is not tested: the broker keeps no dead letters")
+        letter = DeadLetter(received.id, QUEUE, "rejected", time.time(), received)
+        await worker.bury(received, letter)
+
+        assert await lab.take(1, worker) == ["b"]
+
+    @fact
+    async def test_clear_makes_no_room(self, lab: Lab) -> None:
+        """What is in flight while its queue is cleared still takes its place."""
+        worker = await self.worker(lab, QueueLimits(concurrency=1))
+        await lab.publish("a", "b")
+        held = await lab.consume(worker)
+        await lab.broker.clear(QUEUE)
+        await lab.publish("c")
+        waiting = await lab.still_waits(worker.consume(QUEUE))
+        await worker.ack(held)
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "c"
+
+    @fact
+    async def test_cancelled_claim_takes_no_place(self, lab: Lab) -> None:
+        """A consumer that is cancelled at any moment of its claim keeps no place."""
+        worker = await self.worker(lab, QueueLimits(concurrency=1))
+        names = [f"{turns:03}" for turns in MOMENTS]
+        await lab.publish(*names)
+        taken = []
+        for turns in MOMENTS:
+            if (received := await cancelled(worker.consume(QUEUE), turns)) is not None:
+                taken.append(label(received))
+                await worker.ack(received)
+        taken += await lab.take(len(names) - len(taken), worker)
+
+        assert sorted(taken) == names
 
     @fact
     async def test_nack_makes_room(self, lab: Lab) -> None:
