@@ -84,12 +84,14 @@ class Broker(ABC):
         """Store *message* in the queue ``message.task_name``, due after *delay* seconds.
 
         Messages due at one time keep the order in which they were published. A
-        message that still waits, published again, stays one message. What is handed out
-        has the values and types that were published, and shares no object with them.
+        message that still waits, published again, stays one message; one that is in
+        flight waits as well, and may run once more. What is handed out has the values
+        and types that were published, and shares no object with them.
 
         Args:
             message: The message to store, as it is now.
-            delay: Seconds on the store's clock until it may be consumed.
+            delay: Seconds on the store's clock until it may be consumed; a negative one
+                is none.
 
         Raises:
             EncodeError: It cannot be stored; nothing was.
@@ -126,7 +128,8 @@ class Broker(ABC):
             message: One that this broker handed out and nobody settled yet.
 
         Raises:
-            LeaseLostError: The lease ended earlier; nothing was changed.
+            LeaseLostError: The lease ended earlier, or *message* was never handed out;
+                nothing was changed.
             BrokerUnavailableError: The store did not answer; calling again is safe.
 
         Cancellation:
@@ -146,7 +149,8 @@ class Broker(ABC):
             drop: Remove it for good; *delay* is then ignored.
 
         Raises:
-            LeaseLostError: The lease ended earlier; nothing was changed.
+            LeaseLostError: The lease ended earlier, or *message* was never handed out;
+                nothing was changed.
             EncodeError: It cannot be stored as it now is; the lease stays.
             BrokerUnavailableError: The store did not answer; the lease stays, and
                 redelivery follows when it ends.

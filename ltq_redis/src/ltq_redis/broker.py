@@ -166,7 +166,7 @@ class RedisBroker(Broker):
         message.ctx["unique"] = key
         raw, keys = self._encode(message), self._keys(message.task_name)
         names = [keys.queue, keys.wake, keys.unique(key)]
-        args = [message.id, raw, delay, hold, KEEP + int(hold)]
+        args = [message.id, raw, max(delay, 0), hold, KEEP + int(hold)]
         publisher = self._session(keys.tag).publisher
         holder: bytes = await publisher.run(UNIQUE, names, args)
         return holder.decode()
@@ -245,7 +245,7 @@ class RedisBroker(Broker):
             keys = self._keys(message.task_name)
             if known is not None:
                 known[message.task_name] = keys
-        return Parcel(keys, self._encode(message), delay)
+        return Parcel(keys, self._encode(message), max(delay, 0))
 
     def _encode(self, message: Message) -> bytes:
         raw = message.to_json()

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ltq_core.clock import now
 from ltq_core.testing import BrokerConformance
 from ltq_memory.broker import MemoryBroker
 from ltq_memory.leases import receipt
-from ltq_memory.lines import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,50 +20,6 @@ class Wrong(MemoryBroker):
     """One fault, and the fact that must fail with it."""
 
     caught_by: ClassVar[str]
-
-
-class StoresAThousandAtMost(Wrong):
-    caught_by = "test_large_bulk_arrives_whole"
-
-    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
-        await super().publish_many(messages[:1000], delay)
-
-
-class SendsItsPartsInNoOrder(Wrong):
-    caught_by = "test_large_bulk_arrives_whole"
-
-    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
-        for start in reversed(range(0, len(messages), 500)):
-            await super().publish_many(messages[start : start + 500], delay)
-
-
-class LooksAtTheFirstMessage(Wrong):
-    caught_by = "test_empty_bulk_stores_nothing"
-    fails_with = IndexError
-
-    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
-        assert messages[0].task_name
-        await super().publish_many(messages, delay)
-
-
-class NumbersItsRows(Wrong):
-    """Its guard against doubles covers single messages only."""
-
-    caught_by = "test_message_twice_in_a_bulk_is_stored_once"
-
-    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
-        for number, message in enumerate(messages):
-            with self.store.lend(message.task_name) as lent:
-                raw = message.to_json() + b" " * number
-                self.store.put(lent, [Entry(raw, now() + delay)])
-
-
-class KeepsTheLastOfTwo(Wrong):
-    caught_by = "test_message_twice_in_a_bulk_is_stored_once"
-
-    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
-        last = {message.id: message for message in reversed(messages)}
-        await super().publish_many([*reversed(last.values())], delay)
 
 
 class BringsOneMore(Wrong):

@@ -9,11 +9,13 @@ from ltq_core.testing.broker.leases import LeaseFacts
 from ltq_core.testing.broker.loops import LoopFacts
 from ltq_core.testing.broker.order import OrderFacts
 from ltq_core.testing.broker.payloads import PayloadFacts
+from ltq_core.testing.broker.publishing import PublishFacts
 from ltq_core.testing.broker.queues import QueueFacts
 from ltq_core.testing.broker.settling import SettlingFacts
 
 
 class BrokerConformance(
+    PublishFacts,
     OrderFacts,
     SettlingFacts,
     LeaseFacts,

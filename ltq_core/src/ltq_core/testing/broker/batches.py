@@ -14,40 +14,9 @@ if TYPE_CHECKING:
 
 BOTH = (QUEUE, OTHER)
 
-MANY = 1001
-"""More than a round number at which a store's own bulk calls may end."""
-
 
 class BatchFacts(Conformance):
     """Many messages of many queues in one call: bounded, fair, and nothing lost."""
-
-    @fact
-    async def test_large_bulk_arrives_whole(self, lab: Lab) -> None:
-        """publish_many stores a thousand messages and one, in their order."""
-        names = [f"{number:04}" for number in range(MANY)]
-        await lab.broker.publish_many([message(name) for name in names])
-        size = await lab.broker.size(QUEUE)
-
-        assert size == MANY
-        assert await _drain(lab, lab.broker, MANY, [QUEUE], limit=100) == names
-
-    @fact
-    async def test_empty_bulk_stores_nothing(self, lab: Lab) -> None:
-        """publish_many of no messages does nothing, and wakes nobody."""
-        waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
-        await lab.broker.publish_many([])
-        await lab.still_waits(waiting, A_MOMENT)
-
-        assert await lab.broker.size(QUEUE) == 0
-
-    @fact
-    async def test_message_twice_in_a_bulk_is_stored_once(self, lab: Lab) -> None:
-        """A message that stands twice in one publish_many is one, at its first place."""
-        first, second = message("a"), message("b")
-        await lab.broker.publish_many([first, second, first])
-
-        assert await lab.broker.size(QUEUE) == 2
-        assert await lab.rest() == ["a", "b"]
 
     @fact
     async def test_batch_respects_its_limit(self, lab: Lab) -> None:

@@ -1,0 +1,78 @@
+"""Facts about publish and publish_many at their edges."""
+
+from __future__ import annotations
+
+import pytest
+
+from ltq_core.errors import LeaseLostError
+from ltq_core.testing.lab import A_MOMENT, QUEUE, Lab, message
+from ltq_core.testing.suite import Conformance, fact
+
+MANY = 1001
+"""More than a round number at which a store's own bulk calls may end."""
+
+
+class PublishFacts(Conformance):
+    """None, many, one twice, one that runs, and a time that has passed."""
+
+    @fact
+    async def test_large_bulk_arrives_whole(self, lab: Lab) -> None:
+        """publish_many stores a thousand messages and one, in their order."""
+        names = [f"{number:04}" for number in range(MANY)]
+        await lab.broker.publish_many([message(name) for name in names])
+        size = await lab.broker.size(QUEUE)
+
+        assert size == MANY
+        assert await lab.rest() == names
+
+    @fact
+    async def test_empty_bulk_stores_nothing(self, lab: Lab) -> None:
+        """publish_many of no messages does nothing, and wakes nobody."""
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        await lab.broker.publish_many([])
+        await lab.still_waits(waiting, A_MOMENT)
+
+        assert await lab.broker.size(QUEUE) == 0
+
+    @fact
+    async def test_message_twice_in_a_bulk_is_stored_once(self, lab: Lab) -> None:
+        """A message that stands twice in one publish_many is one, at its first place."""
+        first, second = message("a"), message("b")
+        await lab.broker.publish_many([first, second, first])
+
+        assert await lab.broker.size(QUEUE) == 2
+        assert await lab.rest() == ["a", "b"]
+
+    @fact
+    async def test_message_in_flight_published_again_waits(self, lab: Lab) -> None:
+        """A message that is published while it runs waits, whatever becomes of the run."""
+        [sent] = await lab.publish("a")
+        received = await lab.consume()
+        await lab.broker.publish(sent)
+        size = await lab.broker.size(QUEUE)
+        await lab.broker.ack(received)
+
+        assert size == 1
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_negative_delay_overtakes_nothing(self, lab: Lab) -> None:
+        """A negative delay is none: what was published before goes first."""
+        await lab.publish("a")
+        await lab.publish("b", delay=-60)
+        await lab.broker.publish_many([message("c")], delay=-60)
+
+        assert await lab.rest() == ["a", "b", "c"]
+
+    @fact
+    async def test_sent_message_cannot_be_settled(self, lab: Lab) -> None:
+        """The object that was published was not handed out: LeaseLostError, and it waits."""
+        [sent] = await lab.publish("a")
+        with pytest.raises(LeaseLostError):
+            await lab.broker.ack(sent)
+        with pytest.raises(LeaseLostError):
+            await lab.broker.nack(sent)
+        with pytest.raises(LeaseLostError):
+            await lab.broker.nack(sent, drop=True)
+
+        assert await lab.rest() == ["a"]
