@@ -221,7 +221,8 @@ class Broker(ABC):
         returned first next time, and `close` gives it back.
 
         Args:
-            queues: The queues to wait on; each gets its share.
+            queues: The queues to wait on; each gets its share. However full one of them
+                is, what comes to another is handed out within about two seconds.
             limit: The most messages to return, at least 1.
             acks: Messages to settle first, whose runs succeeded. One whose lease was
                 lost has ``delivery.lease_lost`` set afterwards.

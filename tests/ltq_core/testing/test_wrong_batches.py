@@ -51,6 +51,18 @@ class ReadsOnePage(Wrong):
         return (await super().consume_many(queues, limit, acks))[:100]
 
 
+class StaysWithTheFirstQueue(Wrong):
+    """It looks at the others when that is empty."""
+
+    caught_by = "test_busy_queue_starves_no_other"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        some = queues[:1] if await self.size(queues[0]) else queues
+        return await super().consume_many(some, limit, acks)
+
+
 class AcksAHundredAtMost(Wrong):
     caught_by = "test_many_acks_settle_all"
 

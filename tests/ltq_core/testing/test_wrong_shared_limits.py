@@ -91,6 +91,30 @@ class LeaksPlaces(Wrong):
             lent.limiter.running += 1
 
 
+class WaitsForItsSlotAlone(Wrong):
+    """A worker that has a slot to come serves the queue of that slot, and then looks round."""
+
+    caught_by = "test_busy_limited_queue_starves_no_other"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        limited = [name for name in queues if name in self._session.limits]
+        waiting = [name for name in limited if await self.size(name)]
+        return await super().consume_many(waiting or queues, limit, acks)
+
+
+class LooksAtLimitedQueuesLast(Wrong):
+    caught_by = "test_limited_queue_is_starved_by_no_other"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        plain = [name for name in queues if name not in self._session.limits]
+        busy = [name for name in plain if await self.size(name)]
+        return await super().consume_many(busy or queues, limit, acks)
+
+
 class SavesSlots(Limits):
     """Its bucket fills while nobody works."""
 

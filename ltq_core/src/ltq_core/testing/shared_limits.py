@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import product
 from typing import TYPE_CHECKING
 
 from ltq_core.abilities import QueueLimits, Rate, SharedLimits
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import MOMENTS, cancelled
 from ltq_core.testing.dead_letters import bury_or_skip
+from ltq_core.testing.fairness import SERVED, wait_beside_a_busy_queue
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, label, labels, message
 from ltq_core.testing.suite import fact
 
@@ -127,6 +129,25 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
             )
 
         assert seen == list("cdefg")
+
+    @fact
+    async def test_busy_limited_queue_starves_no_other(self, lab: Lab) -> None:
+        """Another queue is served within two seconds, though a limited one is never empty."""
+        busy = (QueueLimits(QUICK), QueueLimits(Rate(0.001)), QueueLimits(concurrency=1))
+        for limits, limit in product(busy, (1, 10)):
+            worker = await self.worker(lab, limits)
+            waited = await wait_beside_a_busy_queue(lab, worker, limit)
+            assert waited < SERVED, f"consume_many with a limit of {limit}, and {limits}"
+            await worker.close()
+
+    @fact
+    async def test_limited_queue_is_starved_by_no_other(self, lab: Lab) -> None:
+        """A limited queue is served within two seconds, though one without limits is busy."""
+        worker = await lab.connect()
+        await self.of(worker).set_limits(OTHER, QueueLimits(QUICK))
+        for limit in (1, 10):
+            waited = await wait_beside_a_busy_queue(lab, worker, limit)
+            assert waited < SERVED, f"consume_many with a limit of {limit}"
 
     @fact
     async def test_waiting_costs_no_slot(self, lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ltq_core.testing.fairness import SERVED, wait_beside_a_busy_queue
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import Conformance, fact
 
@@ -76,6 +77,13 @@ class BatchFacts(Conformance):
 
         assert first.count("a") >= 6, f"the first 24: {first}"
         assert first.count("b") >= 6, f"the first 24: {first}"
+
+    @fact
+    async def test_busy_queue_starves_no_other(self, lab: Lab) -> None:
+        """While one queue is never empty, another one's messages come within two seconds."""
+        for limit in (1, 10):
+            waited = await wait_beside_a_busy_queue(lab, lab.broker, limit)
+            assert waited < SERVED, f"consume_many with a limit of {limit}"
 
     @fact
     async def test_acks_of_a_claim_are_settled(self, lab: Lab) -> None:
