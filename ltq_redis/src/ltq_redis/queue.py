@@ -133,6 +133,7 @@ class QueueState:
         ready: Whether a claim may find something.
         due: When the next message is due, on the loop's clock.
         rests_until: Until when it is left alone, on the loop's clock.
+        woken: When a token of it was last used, on the loop's clock.
     """
 
     __slots__ = (
@@ -146,6 +147,7 @@ class QueueState:
         "places_free",
         "ready",
         "rests_until",
+        "woken",
     )
 
     def __init__(self, name: str, keys: QueueKeys, limits: QueueLimits | None) -> None:
@@ -157,7 +159,7 @@ class QueueState:
         self.claimed: deque[Message] = deque()
         self.ready = True
         self.due = NEVER
-        self.rests_until = 0.0
+        self.rests_until = self.woken = 0.0
         base = new_worker_id()
         self._ids = (f"{base}.{number}" for number in itertools.count(1))
 

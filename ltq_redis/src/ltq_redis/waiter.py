@@ -133,7 +133,9 @@ class Waiter:
                 self.poke()
 
     async def _block_once(self) -> None:
-        by_key = {queue.keys.wake.encode(): queue for queue in self._covered - self._spoiled}
+        # Redis gives the first key's token where several stand: none may starve the others.
+        queues = sorted(self._covered - self._spoiled, key=lambda queue: queue.woken)
+        by_key = {queue.keys.wake.encode(): queue for queue in queues}
         popped = None
         if by_key:
             popped = await self._waiting.call("BLPOP", *by_key, SWEEP, patience=SWEEP)
@@ -170,7 +172,7 @@ class Waiter:
 
     async def _pass(self, queue: QueueState) -> None:
         """Use a token here, or hand it on."""
-        queue.ready = True
+        queue.ready, queue.woken = True, self._loop.time()
         if any(queue in queues for queues in self._wakes.values()):
             return
         self._unwanted.add(queue)  # until somebody waits for it, or it would come again at once
