@@ -114,8 +114,8 @@ class Broker(ABC):
                 what was leased comes back.
 
         Cancellation:
-            Loses nothing: a message leased but not returned is given back, or handed
-            out by the next call.
+            Ends the call soon, and loses nothing: a message leased but not returned is
+            given back, or handed out by the next call.
         """
 
     @abstractmethod
@@ -232,7 +232,8 @@ class Broker(ABC):
                 settled, and passing them again is safe.
 
         Cancellation:
-            Loses nothing: what was leased meanwhile is returned by the next call.
+            Ends the call soon, and loses nothing: what was leased meanwhile is returned
+            by the next call.
             *acks* may not have been settled.
         """
         if acks:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ltq_core.testing import cancelling
 from ltq_core.testing.suite import Conformance
 from ltq_memory.lines import Entry
 
@@ -18,12 +19,14 @@ Check = Callable[[type[Conformance], type[Any]], None]
 
 
 @pytest.fixture
-def assert_caught() -> Check:
+def assert_caught(monkeypatch: pytest.MonkeyPatch) -> Check:
     """Run the fact that a wrong broker names as ``caught_by``, and see it fail.
 
     The fact fails as facts do, unless the broker names another exception as
     ``fails_with``: what its fault raises in its user's face.
     """
+
+    monkeypatch.setattr(cancelling, "STUBBORN", 0.5)
 
     def check(suite: type[Conformance], wrong: type[Any]) -> None:
         expected = getattr(wrong, "fails_with", AssertionError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -122,6 +123,28 @@ class LosesWhatACancelledBatchLeased(Wrong):
         received = await super().consume_many(queues, limit, acks)
         await asyncio.sleep(0)
         return received
+
+
+class IgnoresItsCancellation(Wrong):
+    """It takes every failure for one of its store's, and tries again."""
+
+    caught_by = "test_waiting_consume_ends_when_it_is_cancelled"
+
+    async def consume(self, queue: str) -> Message:
+        while True:
+            with suppress(asyncio.CancelledError):
+                return await super().consume(queue)
+
+
+class IgnoresTheCancellationOfABatch(Wrong):
+    caught_by = "test_waiting_batch_ends_when_it_is_cancelled"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        while True:
+            with suppress(asyncio.CancelledError):
+                return await super().consume_many(queues, limit, acks)
 
 
 class WakesWhoHasGone(Wrong):

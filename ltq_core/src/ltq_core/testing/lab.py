@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from ltq_core.broker import Broker
 from ltq_core.message import Message
+from ltq_core.testing.cancelling import end, in_time
 from ltq_core.testing.peers import Peer
 
 if TYPE_CHECKING:
@@ -58,13 +60,15 @@ class Lab:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
-        for peer in self._peers:
-            await peer.remove()
-        for broker in self._brokers:
-            await broker.close()
+        async with AsyncExitStack() as stack:  # what fails holds up nothing of the rest
+            for broker in self._brokers:
+                stack.push_async_callback(self._close, broker)
+            for peer in self._peers:
+                stack.push_async_callback(peer.remove)
+            stack.push_async_callback(end, self._calls)
+
+    async def _close(self, broker: Broker) -> None:
+        await in_time(asyncio.ensure_future(broker.close()), self.patience, "close()")
 
     async def connect(self) -> Broker:
         """One more connection in this event loop."""
@@ -129,10 +133,7 @@ class Lab:
     async def soon(self, call: Awaitable[T], what: str, within: float | None = None) -> T:
         """What *call* returns; fails, naming it as *what*, if it does not in time."""
         seconds = self.patience if within is None else within
-        try:
-            return await asyncio.wait_for(call, seconds)
-        except TimeoutError:
-            raise AssertionError(f"{what} did not return within {seconds:g} s") from None
+        return await in_time(self.start(call), seconds, what)
 
     def start(self, call: Awaitable[T]) -> asyncio.Future[T]:
         """*call*, under way; it is cancelled with the fact's end."""

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ltq_core.lifeline import keepers_of
+from ltq_core.testing.cancelling import end, in_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from ltq_core.message import Message
 
 T = TypeVar("T")
+
+FAREWELL = 10.0
+"""Seconds that a connection may take to close, as `Conformance.patience`."""
 
 
 class Peer:
@@ -113,11 +117,9 @@ class Peer:
 
     async def _farewell(self) -> None:
         if hasattr(self, "broker"):
-            await self.broker.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+            closing = asyncio.ensure_future(self.broker.close())
+            await in_time(closing, FAREWELL, "close() of a second connection")
+        await end(asyncio.all_tasks() - {asyncio.current_task()})
         await self.loop.shutdown_asyncgens()
 
     def _run(self, call: Coroutine[Any, Any, T]) -> Future[T]:

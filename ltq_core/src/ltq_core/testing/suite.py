@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import pytest
 
+from ltq_core.testing.cancelling import end, in_time
 from ltq_core.testing.lab import Lab, MakeBroker
 
 if TYPE_CHECKING:
@@ -104,14 +105,20 @@ def _shape(self: Conformance, make_broker: MakeBroker) -> None:
 async def _run(
     suite: S, test: Callable[[S, Lab], Awaitable[None]], make_broker: MakeBroker
 ) -> None:
+    try:
+        await _in_lab(suite, test, make_broker)
+    finally:
+        # asyncio.run would wait without end for a task that ignores its cancellation.
+        await end(asyncio.all_tasks() - {asyncio.current_task()})
+
+
+async def _in_lab(
+    suite: S, test: Callable[[S, Lab], Awaitable[None]], make_broker: MakeBroker
+) -> None:
     async with Lab(suite, make_broker) as lab:
         # Every single wait has a limit of its own; this one is for what nobody foresaw.
         limit = 20 * lab.lease + 6 * lab.patience
-        try:
-            async with asyncio.timeout(limit):
-                await test(suite, lab)
-        except TimeoutError:
-            raise AssertionError(f"the test did not end within {limit:g} s") from None
+        await in_time(asyncio.ensure_future(test(suite, lab)), limit, "the test")
 
 
 def _since(code: CodeType, traceback: TracebackType | None) -> TracebackType | None:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import LeaseLostError
-from ltq_core.testing.cancelling import MOMENTS, cancelled
-from ltq_core.testing.lab import A_MOMENT, QUEUE, Lab, label, labels, message
+from ltq_core.testing.cancelling import MOMENTS, cancelled, cut
+from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, labels, message
 from ltq_core.testing.suite import Conformance, fact
 
 if TYPE_CHECKING:
@@ -40,6 +40,18 @@ class CancellationFacts(Conformance):
             await lab.broker.ack(received)
 
             assert label(received) == f"{turns}", f"cancelled after {turns} turns"
+
+    @fact
+    async def test_waiting_consume_ends_when_it_is_cancelled(self, lab: Lab) -> None:
+        """A consume that is cancelled while it waits ends: a worker that stops needs it to."""
+        assert await cut(await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)) is None
+
+    @fact
+    async def test_waiting_batch_ends_when_it_is_cancelled(self, lab: Lab) -> None:
+        """A consume_many that is cancelled while it waits ends."""
+        call = lab.broker.consume_many([QUEUE, OTHER], 3)
+
+        assert await cut(await lab.still_waits(call, A_MOMENT)) is None
 
     @fact
     async def test_cancelled_batch_loses_nothing(self, lab: Lab) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ltq_core.testing.cancelling import cut, in_time
 from ltq_core.testing.lab import A_WHILE, OTHER, QUEUE, Lab, MakeBroker, label, message
 from ltq_core.testing.suite import Conformance, fact
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
     from ltq_core.broker import Broker
+    from ltq_core.message import Message
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class LoopFacts(Conformance):
         asyncio.run(_call(broker.publish(message("b"))))
 
         async def take_two_and_close() -> list[str]:
-            taken = [await asyncio.wait_for(broker.consume(QUEUE), self.patience) for _ in "ab"]
+            taken = [await _consume(broker, self.patience) for _ in "ab"]
             await broker.ack_many(taken)
             await broker.close()
             return [label(each) for each in taken]
@@ -38,7 +39,7 @@ class LoopFacts(Conformance):
         """A message consumed in one ``asyncio.run`` can be acked in the next."""
         broker = asyncio.run(_call(make_broker()))
         asyncio.run(_call(broker.publish(message("a"))))
-        received = asyncio.run(_call(asyncio.wait_for(broker.consume(QUEUE), self.patience)))
+        received = asyncio.run(_consume(broker, self.patience))
 
         async def ack_and_look() -> int:
             await broker.ack(received)
@@ -111,13 +112,18 @@ async def _call(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
+async def _consume(broker: Broker, patience: float) -> Message:
+    return await in_time(asyncio.ensure_future(broker.consume(QUEUE)), patience, "consume()")
+
+
 async def _in_threads(*calls: Coroutine[Any, Any, None]) -> None:
     await asyncio.gather(*(asyncio.to_thread(asyncio.run, call) for call in calls))
 
 
 async def _consume_into(seen: list[str], count: int, broker: Broker) -> None:
     while len(seen) < count:
-        with suppress(TimeoutError):  # the others may have taken the last ones
-            received = await asyncio.wait_for(broker.consume(QUEUE), A_WHILE)
+        call = asyncio.ensure_future(broker.consume(QUEUE))
+        await asyncio.wait([call], timeout=A_WHILE)
+        if (received := await cut(call)) is not None:  # else the others took the last ones
             await broker.ack(received)
             seen.append(label(received))
