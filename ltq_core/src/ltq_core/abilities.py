@@ -282,6 +282,9 @@ class UniquePublish(Protocol):
 
         Returns:
             The id of the message that holds the key: *message*'s own if it was stored.
+
+        Cancellation:
+            The message may or may not have been stored; it holds the key if it was.
         """
         ...
 
@@ -300,6 +303,9 @@ class Ticks(Protocol):
 
         Returns:
             Whether it was published; the last tick is then *tick*.
+
+        Cancellation:
+            The tick may or may not have been published, wholly.
         """
         ...
 

@@ -46,6 +46,22 @@ class LooksThenTicks(Wrong):
         return True
 
 
+class TicksThenPublishes(Wrong):
+    """It notes the tick, then publishes: what happens in between loses the tick."""
+
+    suite = TicksConformance
+    caught_by = "test_cancelled_tick_is_published_once"
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        with self.store.lend(message.task_name) as lent:
+            last, lent.ticks[job] = lent.ticks.get(job), tick
+        await asyncio.sleep(0.01)
+        if last == tick:
+            return False
+        await self.publish(message)
+        return True
+
+
 class TicksBackwards(Wrong):
     suite = TicksConformance
     caught_by = "test_earlier_tick_is_not_published"

@@ -114,6 +114,28 @@ class LosesWhatACancelledConsumeLeased(Wrong):
         return received
 
 
+class LosesWhatASlowDiskLeased(Wrong):
+    """Likewise, a thousand turns of the event loop later."""
+
+    caught_by = "test_cancelled_consume_loses_nothing"
+
+    async def consume(self, queue: str) -> Message:
+        await asyncio.sleep(0.01)
+        received = await super().consume(queue)
+        await asyncio.sleep(0.003)
+        return received
+
+
+class RequeuesInTwoSlowSteps(Wrong):
+    caught_by = "test_cancelled_nack_loses_nothing"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        await asyncio.sleep(0.01)
+        await self.ack(message)
+        await asyncio.sleep(0.003)
+        await self.publish(message, delay)
+
+
 class LosesWhatACancelledBatchLeased(Wrong):
     caught_by = "test_cancelled_batch_loses_nothing"
 

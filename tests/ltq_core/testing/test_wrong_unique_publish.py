@@ -39,6 +39,22 @@ class LooksThenStores(Wrong):
         return message.id
 
 
+class TakesTheKeyBeforeItStores(Wrong):
+    """What happens in between leaves a key that no message holds."""
+
+    caught_by = "test_cancelled_send_holds_its_key_or_not"
+    holders: ClassVar[dict[str, str]] = {}
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        holder = self.holders.setdefault(f"{self.url} {key}", message.id)
+        await asyncio.sleep(0.01)
+        if holder == message.id:
+            await self.publish(message, delay)
+        return holder
+
+
 class HoldsKeysOnlyWhileWaiting(Wrong):
     caught_by = "test_key_is_held_while_its_message_runs"
 

@@ -13,7 +13,7 @@ from ltq_core.abilities import DeadLetter, DeadLetters
 from ltq_core.errors import LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.broker.payloads import NO_MESSAGES
-from ltq_core.testing.cancelling import MOMENTS, cancelled
+from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.lab import OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until
@@ -144,16 +144,15 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
     @fact
     async def test_cancelled_burial_loses_nothing(self, lab: Lab) -> None:
         """A burial that was cancelled happened wholly or not at all."""
-        worker = await lab.connect()
-        names = [f"{turns:03}" for turns in MOMENTS]
-        for turns, name in zip(MOMENTS, names, strict=True):
+        worker, cuts = await lab.connect(), Cuts()
+        for name in cuts.names:
             await lab.publish(name)
             received = await lab.consume(worker)
-            await cancelled(self.of(worker).bury(received, letter_for(received)), turns)
+            await cuts.cut(self.of(worker).bury(received, letter_for(received)))
         await worker.close()
         dead = _names(await self.of(lab.broker).dead_letters(QUEUE))
 
-        assert sorted(dead + await lab.rest()) == names
+        assert sorted(dead + await lab.rest()) == cuts.names
 
     @fact
     async def test_late_burial_changes_nothing(self, lab: Lab) -> None:
@@ -324,13 +323,12 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
     @fact
     async def test_cancelled_requeue_loses_nothing(self, lab: Lab) -> None:
         """A requeue that was cancelled happened wholly or not at all."""
-        names = [f"{turns:03}" for turns in MOMENTS]
-        letters = await self.bury(lab, *names)
-        for turns, letter in zip(MOMENTS, letters, strict=True):
-            await cancelled(self.of(lab.broker).requeue_dead(QUEUE, [letter.id]), turns)
+        cuts = Cuts()
+        for letter in await self.bury(lab, *cuts.names):
+            await cuts.cut(self.of(lab.broker).requeue_dead(QUEUE, [letter.id]))
         dead = _names(await self.of(lab.broker).dead_letters(QUEUE))
 
-        assert sorted(dead + await lab.rest()) == names
+        assert sorted(dead + await lab.rest()) == cuts.names
 
     @fact
     async def test_message_can_die_again(self, lab: Lab) -> None:

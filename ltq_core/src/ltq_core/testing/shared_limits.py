@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ltq_core.abilities import QueueLimits, Rate, SharedLimits
 from ltq_core.testing.ability import AbilityConformance
-from ltq_core.testing.cancelling import MOMENTS, cancelled
+from ltq_core.testing.cancelling import Cuts, cancelled
 from ltq_core.testing.dead_letters import bury_or_skip
 from ltq_core.testing.fairness import SERVED, wait_beside_a_busy_queue
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, label, labels, message
@@ -155,7 +155,7 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
         worker = await self.worker(lab, QueueLimits(QUICK))
         await lab.publish("a", "b")
         await lab.take(1, worker)
-        received = [await cancelled(worker.consume(QUEUE), turns) for turns in MOMENTS[:30]]
+        received = [await cancelled(worker.consume(QUEUE), turns) for turns in range(0, 90, 3)]
 
         assert labels([each for each in received if each]) in ([], ["b"])
         if not any(received):
@@ -276,11 +276,11 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
     async def test_cancelled_claim_takes_no_place(self, lab: Lab) -> None:
         """A consumer that is cancelled at any moment of its claim keeps no place."""
         worker = await self.worker(lab, QueueLimits(concurrency=1))
-        names = [f"{turns:03}" for turns in MOMENTS]
+        cuts, names = Cuts(), Cuts.names
         await lab.publish(*names)
         taken = []
-        for turns in MOMENTS:
-            if (received := await cancelled(worker.consume(QUEUE), turns)) is not None:
+        for _ in names:
+            if (received := await cuts.cut(worker.consume(QUEUE))) is not None:
                 taken.append(label(received))
                 await worker.ack(received)
         taken += await lab.take(len(names) - len(taken), worker)

@@ -6,6 +6,7 @@ import asyncio
 
 from ltq_core.abilities import Ticks
 from ltq_core.testing.ability import AbilityConformance
+from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.lab import OTHER, QUEUE, Lab, message
 from ltq_core.testing.suite import fact
 
@@ -72,6 +73,16 @@ class TicksConformance(AbilityConformance[Ticks]):
 
         assert sum(published) == 20
         assert len(await lab.rest()) == 20
+
+    @fact
+    async def test_cancelled_tick_is_published_once(self, lab: Lab) -> None:
+        """A tick that was cancelled happened wholly or not at all: repeated, it is one."""
+        ticks, cuts = self.of(lab.broker), Cuts()
+        for tick, name in enumerate(cuts.names, start=1):
+            await cuts.cut(ticks.publish_tick(JOB, float(tick), message(name)))
+            await ticks.publish_tick(JOB, float(tick), message(name))
+
+        assert sorted(await lab.rest()) == cuts.names
 
     @fact
     async def test_last_tick_is_remembered(self, lab: Lab) -> None:

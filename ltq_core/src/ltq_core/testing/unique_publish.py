@@ -11,6 +11,7 @@ import pytest
 from ltq_core.abilities import UniquePublish
 from ltq_core.errors import LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
+from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.dead_letters import bury_or_skip
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
@@ -316,3 +317,13 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
         assert len(standing) == 1
         assert {(await lab.consume()).id} == standing
         assert await lab.broker.size(QUEUE) == 0
+
+    @fact
+    async def test_cancelled_send_holds_its_key_or_not(self, lab: Lab) -> None:
+        """A send with a key that was cancelled happened wholly or not at all."""
+        cuts = Cuts()
+        for name in cuts.names:
+            await cuts.cut(self.send(lab.broker, message(name), name))
+            await self.send(lab.broker, message(name), name)
+
+        assert sorted(await lab.rest()) == cuts.names

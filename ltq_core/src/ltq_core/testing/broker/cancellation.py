@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import LeaseLostError
-from ltq_core.testing.cancelling import MOMENTS, cancelled, cut
+from ltq_core.testing.cancelling import Cuts, cancelled, cut
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, labels, message
 from ltq_core.testing.suite import Conformance, fact
 
@@ -21,9 +21,9 @@ class CancellationFacts(Conformance):
     @fact
     async def test_cancelled_consume_loses_nothing(self, lab: Lab) -> None:
         """A consume that is cancelled while messages are there loses none of them."""
-        names = [f"{number:03}" for number in range(len(MOMENTS))]
+        cuts, names = Cuts(), Cuts.names
         await lab.publish(*names)
-        got = [await cancelled(lab.broker.consume(QUEUE), turns) for turns in MOMENTS]
+        got = [await cuts.cut(lab.broker.consume(QUEUE)) for _ in names]
         received = [each for each in got if each is not None]
         await lab.broker.ack_many(received)
 
@@ -33,13 +33,14 @@ class CancellationFacts(Conformance):
     @fact
     async def test_cancelled_waiting_consume_loses_nothing(self, lab: Lab) -> None:
         """A consume that is cancelled while a message comes in does not lose it."""
-        for turns in MOMENTS:
+        cuts = Cuts()
+        for name in cuts.names:
             waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
-            await lab.publish(f"{turns}")
-            received = await cancelled(waiting, turns) or await lab.consume()
+            await lab.publish(name)
+            received = await cuts.cut(waiting) or await lab.consume()
             await lab.broker.ack(received)
 
-            assert label(received) == f"{turns}", f"cancelled after {turns} turns"
+            assert label(received) == name
 
     @fact
     async def test_waiting_consume_ends_when_it_is_cancelled(self, lab: Lab) -> None:
@@ -56,13 +57,13 @@ class CancellationFacts(Conformance):
     @fact
     async def test_cancelled_batch_loses_nothing(self, lab: Lab) -> None:
         """A consume_many that is cancelled returns what it leased at its next call."""
-        names = [f"{number:03}" for number in range(3 * len(MOMENTS))]
+        cuts = Cuts()
+        names = [f"{number:03}" for number in range(3 * len(cuts.names))]
         await lab.publish(*names)
         seen: list[str] = []
         acks: list[Message] = []
-        for turns in MOMENTS:
-            call = lab.broker.consume_many([QUEUE], 3, acks)
-            got = await cancelled(call, turns)
+        for _ in cuts.names:
+            got = await cuts.cut(lab.broker.consume_many([QUEUE], 3, acks))
             if got is not None:
                 seen += labels(got)
                 acks = got
@@ -94,21 +95,22 @@ class CancellationFacts(Conformance):
     @fact
     async def test_cancelled_publish_can_be_repeated(self, lab: Lab) -> None:
         """A publish that was cancelled and is repeated stores one message."""
-        sent = [message(f"{turns:03}") for turns in MOMENTS]
-        for turns, each in zip(MOMENTS, sent, strict=True):
-            await cancelled(lab.broker.publish(each), turns)
-            await lab.broker.publish(each)
+        cuts = Cuts()
+        for name in cuts.names:
+            sent = message(name)
+            await cuts.cut(lab.broker.publish(sent))
+            await lab.broker.publish(sent)
 
-        assert sorted(await lab.rest()) == labels(sent)
+        assert sorted(await lab.rest()) == cuts.names
 
     @fact
     async def test_cancelled_ack_can_be_repeated(self, lab: Lab) -> None:
         """An ack that was cancelled and is repeated settles the message."""
-        worker = await lab.connect()
-        for turns in MOMENTS:
-            await lab.publish(f"{turns}")
+        worker, cuts = await lab.connect(), Cuts()
+        for name in cuts.names:
+            await lab.publish(name)
             received = await lab.consume(worker)
-            await cancelled(worker.ack(received), turns)
+            await cuts.cut(worker.ack(received))
             with suppress(LeaseLostError):
                 await worker.ack(received)
         await worker.close()
@@ -118,36 +120,36 @@ class CancellationFacts(Conformance):
     @fact
     async def test_cancelled_nack_can_be_repeated(self, lab: Lab) -> None:
         """A nack that was cancelled and is repeated leaves one message: it is one step."""
-        worker = await lab.connect()
-        for turns in MOMENTS:
-            received = await _failed_run(lab, worker, turns)
-            await cancelled(worker.nack(received, delay=1), turns)
+        worker, cuts = await lab.connect(), Cuts()
+        for name in cuts.names:
+            received = await _failed_run(lab, worker, name)
+            await cuts.cut(worker.nack(received, delay=1))
             with suppress(LeaseLostError):
                 await worker.nack(received, delay=1)
         await worker.close()
 
-        assert await lab.broker.size(QUEUE) == len(MOMENTS)
-        assert await _all_of_them(lab) == [f"{turns:03}" for turns in MOMENTS]
+        assert await lab.broker.size(QUEUE) == len(cuts.names)
+        assert await _all_of_them(lab) == cuts.names
 
     @fact
     async def test_cancelled_nack_loses_nothing(self, lab: Lab) -> None:
         """A nack that was cancelled happened wholly or not at all."""
-        worker = await lab.connect()
-        for turns in MOMENTS:
-            received = await _failed_run(lab, worker, turns)
-            await cancelled(worker.nack(received, delay=1), turns)
+        worker, cuts = await lab.connect(), Cuts()
+        for name in cuts.names:
+            received = await _failed_run(lab, worker, name)
+            await cuts.cut(worker.nack(received, delay=1))
         await worker.close()
 
-        assert await lab.broker.size(QUEUE) == len(MOMENTS)
-        assert await _all_of_them(lab) == [f"{turns:03}" for turns in MOMENTS]
+        assert await lab.broker.size(QUEUE) == len(cuts.names)
+        assert await _all_of_them(lab) == cuts.names
 
 
-async def _failed_run(lab: Lab, worker: Broker, number: int) -> Message:
-    await lab.publish(f"{number:03}")
+async def _failed_run(lab: Lab, worker: Broker, name: str) -> Message:
+    await lab.publish(name)
     received = await lab.consume(worker)
     received.ctx["tries"] = 1
     return received
 
 
 async def _all_of_them(lab: Lab) -> list[str]:
-    return sorted(await lab.take(len(MOMENTS), within=1 + lab.patience))
+    return sorted(await lab.take(len(Cuts.names), within=1 + lab.patience))
