@@ -45,7 +45,9 @@ class Broker(ABC):
     What every broker promises: a message handed out and not settled comes back after
     its lease ends; the lease of a living worker does not end while it runs; a settled
     message never comes back; a worker that lost its lease can no longer settle,
-    requeue or duplicate the message. `ltq_core.testing.BrokerConformance` proves it.
+    requeue or duplicate the message. A call that stores or settles takes effect wholly
+    or not at all, also when its process is killed within it, and has taken effect when
+    it returns. `ltq_core.testing.BrokerConformance` proves it, and `ProcessConformance`.
 
     Concurrency:
         Every method is safe from several tasks, threads and event loops.
@@ -55,7 +57,7 @@ class Broker(ABC):
     """Whether messages outlive the processes that use the broker."""
 
     shared: ClassVar[bool] = False
-    """Whether several processes can meet at the same queues."""
+    """Whether several processes can meet at the same queues, and use them at once."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # The default consume_many may hold leased messages that no caller has seen

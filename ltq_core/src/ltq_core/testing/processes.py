@@ -1,21 +1,36 @@
-"""Facts about processes that are killed and frozen, for brokers that several can share."""
+"""Facts about processes that compete, are killed and frozen, for brokers that they share."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections import Counter
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
-from ltq_core.testing.lab import QUEUE, Lab, label
+from ltq_core.abilities import DeadLetters
+from ltq_core.testing.lab import QUEUE, Lab, label, message
+from ltq_core.testing.programs import Program, program
+from ltq_core.testing.step_process import COMPETING
 from ltq_core.testing.suite import Conformance, fact
+from ltq_core.testing.waiting import wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+CROWD = 4
+"""How many processes compete: more than the processors of a small machine."""
+
+VICTIMS = 6
+"""How many processes are killed within calls of one kind, each at another moment."""
+
+SPREAD = 0.12
+"""Seconds after which the last of them is killed: some steps even of a slow disk."""
+
+ANCHOR = "anchor"
+NAMES = [f"{number:02}" for number in range(30)]
+"""What a queue holds in which a process is killed; it holds the anchor from its start."""
+
+ALLOWED = {"+": {1}, "-": {0}, "?": {0, 1}}
+"""How often a message may be there that is known to be there, to be gone, or neither."""
 
 
 class ProcessConformance(Conformance):
@@ -36,12 +51,67 @@ class ProcessConformance(Conformance):
         assert type(lab.broker).shared
 
     @fact
+    async def test_competing_processes_lose_and_double_nothing(self, lab: Lab) -> None:
+        """Of processes that publish and consume at once, one gets each message, once."""
+        lines: list[str] = []
+        with ExitStack() as stack:
+            crowd = [
+                stack.enter_context(self._step(lab, QUEUE, "compete", f"{number}-"))
+                for number in range(CROWD)
+            ]
+            await _begin(crowd)
+            for each in crowd:
+                lab.start(asyncio.to_thread(each.hear_into, lines))
+            settled = f"{CROWD * COMPETING} messages of {CROWD} processes are settled"
+            await wait_until(
+                lambda: len(_gone(lines)) >= CROWD * COMPETING, 3 * lab.patience, settled
+            )
+            for each in crowd:
+                each.tell("stop")
+                await each.ended()
+
+        names = [f"{each}-{number:03}" for each in range(CROWD) for number in range(COMPETING)]
+        assert sorted(_gone(lines) + await lab.rest()) == names
+
+    @fact
+    async def test_durable_message_outlives_who_sent_it(self, lab: Lab) -> None:
+        """What waits when the last connection is closed is there for the next process."""
+        if not type(lab.broker).durable:
+            pytest.skip("the broker does not say that it is durable")
+        await lab.publish("a")
+        await lab.broker.close()
+        with self._worker(lab) as worker:
+            await worker.hear("held a")
+
+    @fact
+    async def test_publish_of_a_killed_process_is_whole(self, lab: Lab) -> None:
+        """What it published is there; what it was publishing is there once, or not at all."""
+        await self._killed_within(lab, "publish")
+
+    @fact
+    async def test_ack_of_a_killed_process_is_whole(self, lab: Lab) -> None:
+        """What it acked is gone; all else is there once."""
+        await self._killed_within(lab, "ack")
+
+    @fact
+    async def test_nack_of_a_killed_process_is_whole(self, lab: Lab) -> None:
+        """What it nacked, held, or was nacking is there once."""
+        await self._killed_within(lab, "nack")
+
+    @fact
+    async def test_burial_of_a_killed_process_is_whole(self, lab: Lab) -> None:
+        """What it buried and requeued is there once: as a message, or as a dead letter."""
+        if not isinstance(lab.broker, DeadLetters):
+            pytest.skip("the broker keeps no dead letters")
+        await self._killed_within(lab, "bury")
+
+    @fact
     async def test_killed_process_loses_nothing(self, lab: Lab) -> None:
         """What a process held that was ended by SIGKILL comes back."""
         await lab.publish("a")
-        with self._worker() as process:
-            await _hear(lab, process, "held a")
-            process.kill()
+        with self._worker(lab) as worker:
+            await worker.hear("held a")
+            await worker.killed()
             back = await lab.consume(within=lab.takeover)
 
         assert back.delivery is not None
@@ -51,12 +121,12 @@ class ProcessConformance(Conformance):
     async def test_living_process_keeps_its_message(self, lab: Lab) -> None:
         """What another process holds goes to nobody else, for several leases."""
         await lab.publish("a")
-        with self._worker() as process:
-            await _hear(lab, process, "held a")
+        with self._worker(lab) as worker:
+            await worker.hear("held a")
             waiting = await lab.still_waits(lab.broker.consume(QUEUE), 2.5 * lab.lease)
             waiting.cancel()
-            _tell(process, "ack")
-            await _hear(lab, process, "done")
+            worker.tell("ack")
+            await worker.hear("done")
 
         assert await lab.rest() == []
 
@@ -72,35 +142,73 @@ class ProcessConformance(Conformance):
 
     async def _thaw_too_late(self, lab: Lab, word: str) -> None:
         await lab.publish("a")
-        with self._worker() as process:
-            await _hear(lab, process, "held a")
-            process.send_signal(signal.SIGSTOP)
+        with self._worker(lab) as worker:
+            await worker.hear("held a")
+            worker.process.send_signal(signal.SIGSTOP)
             stolen = await lab.consume(within=lab.takeover)
-            _tell(process, word)
-            process.send_signal(signal.SIGCONT)
-            await _hear(lab, process, "lost")
+            worker.tell(word)
+            worker.process.send_signal(signal.SIGCONT)
+            await worker.hear("lost")
         await lab.broker.nack(stolen)
 
         assert await lab.rest() == ["a"]
 
-    @contextmanager
-    def _worker(self) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "ltq_core.testing.worker_process", self._url, QUEUE]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    async def _killed_within(self, lab: Lab, step: str) -> None:
+        queues = [f"{QUEUE}-{number}" for number in range(VICTIMS)]
+        for queue in queues:
+            await lab.broker.publish_many([message(name, queue) for name in (ANCHOR, *NAMES)])
+        with ExitStack() as stack:
+            victims = [stack.enter_context(self._step(lab, each, step)) for each in queues]
+            for victim in victims:
+                await victim.hear("ready")
+            lines = [
+                await _killed_at(victim, SPREAD * number / VICTIMS)
+                for number, victim in enumerate(victims, start=1)
+            ]
+
+        for queue, known in zip(queues, lines, strict=True):
+            assert _surprises(known, await _found(lab, queue)) == {}
+
+    def _worker(self, lab: Lab) -> AbstractContextManager[Program]:
+        return program(lab, "worker_process", self._url, QUEUE)
+
+    def _step(
+        self, lab: Lab, queue: str, step: str, name: str = "new"
+    ) -> AbstractContextManager[Program]:
+        return program(lab, "step_process", self._url, queue, step, name)
 
 
-def _tell(process: subprocess.Popen[str], word: str) -> None:
-    assert process.stdin is not None
-    print(word, file=process.stdin, flush=True)
+async def _begin(crowd: list[Program]) -> None:
+    for each in crowd:
+        await each.hear("ready")
+    for each in crowd:
+        each.tell("go")
 
 
-async def _hear(lab: Lab, process: subprocess.Popen[str], expected: str) -> None:
-    assert process.stdout is not None
-    reading = asyncio.to_thread(process.stdout.readline)
-    line = await lab.soon(reading, "the other process", 10 + lab.patience)
-    assert line.strip() == expected
+async def _killed_at(victim: Program, seconds: float) -> list[str]:
+    # One after another: most of several would be killed while they wait for each other.
+    victim.tell("go")
+    await asyncio.sleep(seconds)
+    return await victim.killed()
+
+
+def _gone(lines: list[str]) -> list[str]:
+    return [line[1:] for line in lines if line.startswith("-")]
+
+
+async def _found(lab: Lab, queue: str) -> Counter[str]:
+    """How often each message of a killed process is there, taken or dead."""
+    labels: list[str] = []
+    while ANCHOR not in labels:  # then its lease has ended, and all is there that will be
+        labels += await lab.take(1, queue=queue, within=lab.takeover)
+    labels += await lab.rest(queue)
+    if isinstance(lab.broker, DeadLetters):
+        letters = await lab.broker.dead_letters(queue)
+        labels += [label(each.message) for each in letters if each.message]
+    return Counter(labels)
+
+
+def _surprises(lines: list[str], found: Counter[str]) -> dict[str, int]:
+    """Each message that is there more or less often than it must be, by what is known."""
+    known = dict.fromkeys((ANCHOR, *NAMES), "+") | {line[1:]: line[0] for line in lines}
+    return {name: found[name] for name in known if found[name] not in ALLOWED[known[name]]}
