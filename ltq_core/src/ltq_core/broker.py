@@ -42,12 +42,13 @@ class Broker(ABC):
     its task and comes into being with its first message. Names are compared whole, sign
     by sign: case counts, and so do signs that mean something to the store.
 
-    What every broker promises: a message handed out and not settled comes back after
-    its lease ends; the lease of a living worker does not end while it runs; a settled
-    message never comes back; a worker that lost its lease can no longer settle,
-    requeue or duplicate the message. A call that stores or settles takes effect wholly
-    or not at all, also when its process is killed within it, and has taken effect when
-    it returns. `ltq_core.testing.BrokerConformance` proves it, and `ProcessConformance`.
+    What every broker promises: a message handed out and not settled comes back, at its
+    old place, after its lease ends; the lease of a living worker does not end while it
+    runs; a settled message never comes back; a worker that lost its lease can no longer
+    settle, requeue or duplicate the message. A call that stores or settles takes effect
+    wholly or not at all, also when its process is killed within it, and has taken effect
+    when it returns. `ltq_core.testing.BrokerConformance` proves it, and
+    `ProcessConformance`.
 
     Concurrency:
         Every method is safe from several tasks, threads and event loops.

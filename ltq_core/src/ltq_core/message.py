@@ -19,10 +19,11 @@ class Delivery:
 
     Attributes:
         receipt: Whatever the broker needs to settle the message; opaque to others.
-        due_at: When the message became due, in seconds on the store's clock.
+        due_at: When the message became due, in seconds on the store's clock: the same
+            time for one that stands at its old place again.
         claimed_at: When it was handed out, in seconds on the store's clock.
         crashes: Deliveries before this one that ended without being settled,
-            because their worker died.
+            because their worker died: each of them, also with a nack in between.
         lease_lost: True once the broker noticed that the lease ended: another
             worker may be running the message, and settling it changes nothing.
     """

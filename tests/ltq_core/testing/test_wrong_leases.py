@@ -95,6 +95,49 @@ class CountsNoCrashes(Wrong):
             super()._end_epoch(epoch, crashed=False)
 
 
+class CapsItsCount(Wrong):
+    """It counts up to what makes a suspect: no message is ever given up."""
+
+    caught_by = "test_every_crash_is_counted"
+
+    class Store(Store):
+        def _end_epoch(self, epoch: Epoch, *, crashed: bool) -> None:
+            capped = any(lease.entry.crashes >= 2 for lease in epoch.held)
+            super()._end_epoch(epoch, crashed=crashed and not capped)
+
+
+class ForgetsCrashesOnNack(Wrong):
+    """A nack stores a new message, which nobody ever died of."""
+
+    caught_by = "test_nack_forgets_no_crash"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        receipt(message).entry.crashes = 0
+        await super().nack(message, delay, drop)
+
+
+class ForgetsDueTimes(Wrong):
+    """What comes back is due when it comes back, though at its old place."""
+
+    caught_by = "test_message_of_a_dead_worker_keeps_its_due_time"
+
+    class Store(Store):
+        def _end_epoch(self, epoch: Epoch, *, crashed: bool) -> None:
+            for lease in epoch.held:
+                lease.entry.due = now()
+            super()._end_epoch(epoch, crashed=crashed)
+
+
+class TakesTheNewestOverFirst(Wrong):
+    caught_by = "test_messages_of_a_dead_worker_keep_their_order"
+
+    class Store(Store):
+        def _end_epoch(self, epoch: Epoch, *, crashed: bool) -> None:
+            for lease in epoch.held:
+                lease.entry.due, lease.entry.place = 0, -lease.entry.place
+            super()._end_epoch(epoch, crashed=crashed)
+
+
 class CountsClosingAsACrash(Wrong):
     caught_by = "test_closing_gives_back_at_once"
 

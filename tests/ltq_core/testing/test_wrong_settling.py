@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -65,6 +66,36 @@ class NacksToTheEnd(Wrong):
 
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
         await super().nack(message, max(delay, 1e-6), drop)
+
+
+class NacksToTheFront(Wrong):
+    """What is given back last goes first."""
+
+    caught_by = "test_nacked_messages_keep_their_order"
+    places = count(-1, -1)
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        entry = receipt(message).entry
+        entry.due, entry.place = 0, next(self.places)
+        await super().nack(message, delay, drop)
+
+
+class IsDueWhenItIsClaimed(Wrong):
+    caught_by = "test_nack_keeps_the_due_time"
+
+    async def consume(self, queue: str) -> Message:
+        received = await super().consume(queue)
+        received.delivery.due_at = received.delivery.claimed_at
+        return received
+
+
+class IsDueWhenItWasFirst(Wrong):
+    caught_by = "test_nack_with_delay_sets_the_due_time"
+
+    async def consume(self, queue: str) -> Message:
+        received = await super().consume(queue)
+        received.delivery.due_at = received.ctx.setdefault("due", received.delivery.due_at)
+        return received
 
 
 class NacksAtOnce(Wrong):

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from ltq_core.testing.lab import A_MOMENT, QUEUE, Lab, label
+import pytest
+
+from ltq_core.testing.lab import A_MOMENT, CLOCKS, QUEUE, Lab, label
 from ltq_core.testing.suite import Conformance, fact
+from ltq_core.testing.waiting import wait_until
+from ltq_core.worker.runs import DEFAULT_MAX_CRASHES
+
+if TYPE_CHECKING:
+    from ltq_core.message import Delivery, Message
 
 LEASES = 3.0
 """For how many leases a message is held that must be kept."""
@@ -63,6 +71,54 @@ class LeaseFacts(Conformance):
         assert delivery.crashes == 1
 
     @fact
+    async def test_every_crash_is_counted(self, lab: Lab) -> None:
+        """The count of crashes goes on to where a worker gives a message up, and beyond two."""
+        await lab.publish("a")
+        counts = []
+        for _ in range(DEFAULT_MAX_CRASHES):
+            victim = await lab.peer()
+            await lab.soon(victim.hold(QUEUE), "consume() after a crash", lab.takeover)
+            counts.append(_delivery(victim.held[0]).crashes)
+            await lab.crash(victim)
+        counts.append(_delivery(await lab.consume(within=lab.takeover)).crashes)
+
+        assert counts == list(range(DEFAULT_MAX_CRASHES + 1))
+
+    @fact
+    async def test_nack_forgets_no_crash(self, lab: Lab) -> None:
+        """Crashes are counted through a nack in between, with and without a delay."""
+        await lab.crash(await lab.holder("a"))
+        back = await lab.consume(within=lab.takeover)
+        counts = [_delivery(back).crashes]
+        for delay in (0, 0.05):
+            await lab.broker.nack(back, delay)
+            back = await lab.consume()
+            counts.append(_delivery(back).crashes)
+
+        assert counts == [1, 1, 1]
+
+    @fact
+    async def test_message_of_a_dead_worker_keeps_its_due_time(self, lab: Lab) -> None:
+        """What comes back from a dead worker says when it was due, not when it came back."""
+        worker = await lab.holder("a")
+        await lab.crash(worker)
+        back = await lab.consume(within=lab.takeover)
+
+        assert _delivery(back).due_at == pytest.approx(
+            _delivery(worker.held[0]).due_at, abs=CLOCKS
+        )
+
+    @fact
+    async def test_messages_of_a_dead_worker_keep_their_order(self, lab: Lab) -> None:
+        """What a dead worker held stands again in the order in which it stood."""
+        await lab.crash(await lab.holder("a", "b", "c"))
+        first = await lab.consume(within=lab.takeover)
+        await lab.broker.nack(first)
+        await wait_until(lambda: _all_wait(lab, 3), lab.takeover, "all three wait again")
+
+        assert await lab.take(3) == ["a", "b", "c"]
+
+    @fact
     async def test_suspect_is_handed_out_alone(self, lab: Lab) -> None:
         """A message in flight at two crashes goes to a worker that holds nothing else."""
         await lab.crash(await lab.holder("suspect"))
@@ -116,3 +172,12 @@ class LeaseFacts(Conformance):
 
         assert back.delivery is not None
         assert (label(back), back.delivery.crashes) == ("a", 0)
+
+
+def _delivery(message: Message) -> Delivery:
+    assert message.delivery is not None
+    return message.delivery
+
+
+async def _all_wait(lab: Lab, count: int) -> bool:
+    return await lab.broker.size(QUEUE) == count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import suppress
 
@@ -83,6 +84,43 @@ class SettlingFacts(Conformance):
         await lab.broker.nack(received)
 
         assert await lab.take(3) == ["a", "b", "c"]
+
+    @fact
+    async def test_nacked_messages_keep_their_order(self, lab: Lab) -> None:
+        """Messages that are given back in any order stand again as they stood."""
+        await lab.publish("a", "b", "c", "d")
+        a, b, c = [await lab.consume() for _ in range(3)]
+        for each in (a, c, b):
+            await lab.broker.nack(each)
+
+        assert await lab.take(4) == ["a", "b", "c", "d"]
+
+    @fact
+    async def test_nack_keeps_the_due_time(self, lab: Lab) -> None:
+        """A message that is given back without a delay was due when it was due before."""
+        await lab.publish("a")
+        dues = []
+        for _ in range(2):
+            received = await lab.consume()
+            assert received.delivery is not None
+            dues.append(received.delivery.due_at)
+            await asyncio.sleep(2 * CLOCKS)
+            await lab.broker.nack(received)
+
+        assert dues[1] == pytest.approx(dues[0], abs=CLOCKS)
+
+    @fact
+    async def test_nack_with_delay_sets_the_due_time(self, lab: Lab) -> None:
+        """A message that is nacked with a delay says that it was due when it was over."""
+        await lab.publish("a")
+        first = await lab.consume()
+        await lab.broker.nack(first, delay=0.2)
+        second = await lab.consume()
+
+        assert first.delivery is not None
+        assert second.delivery is not None
+        assert second.delivery.due_at >= first.delivery.claimed_at + 0.2 - CLOCKS
+        assert second.delivery.due_at <= second.delivery.claimed_at + CLOCKS
 
     @fact
     async def test_nack_with_delay_waits(self, lab: Lab) -> None:
