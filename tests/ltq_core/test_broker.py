@@ -119,6 +119,38 @@ def test_message_beyond_the_limit_is_returned_first_next_time(shelf: Shelf):
     assert asyncio.run(main()) == ["a1", "b1"]
 
 
+def test_message_lost_while_it_was_kept_is_not_returned(shelf: Shelf):
+    kept = message("b1")
+    put(shelf, "a1")
+    shelf.queues["b"].append(kept)
+
+    async def main() -> str:
+        await take(shelf, "ab", 1)
+        assert kept.delivery is not None
+        kept.delivery.lease_lost = True
+        put(shelf, "a2")
+        return await take(shelf, "ab", 5)
+
+    assert asyncio.run(main()) == "a2"
+
+
+def test_message_lost_before_its_call_was_looked_at_is_not_returned(shelf: Shelf):
+    kept = message("a1")
+
+    async def main() -> str:
+        waiting = asyncio.create_task(take(shelf, "a", 1))
+        await wait_until(lambda: shelf.calls)
+        waiting.cancel()
+        shelf.queues["a"].append(kept)
+        await wait_until(lambda: kept.delivery)
+        assert kept.delivery is not None
+        kept.delivery.lease_lost = True
+        put(shelf, "a2")
+        return await take(shelf, "a", 5)
+
+    assert asyncio.run(main()) == "a2"
+
+
 def test_small_limit_does_not_pile_up_leases(shelf: Shelf):
     put(shelf, *(f"{queue}{number}" for queue in "abcde" for number in range(20)))
 

@@ -221,7 +221,8 @@ class Broker(ABC):
 
         What the worker calls. One caller per event loop at a time. The default waits
         on one `consume` a queue; a message beyond *limit* stays leased and is
-        returned first next time, and `close` gives it back.
+        returned first next time, unless its lease is lost by then, and `close` gives
+        it back.
 
         Args:
             queues: The queues to wait on; each gets its share. However full one of them
@@ -275,13 +276,16 @@ class _Prefetch:
         self._ready: deque[Message] = deque()
 
     async def take(self, queues: Sequence[str], limit: int) -> list[Message]:
-        if not self._ready:  # else each call would lease more than it returns
+        self._ready = deque(filter(_is_leased, self._ready))
+        if self._ready:  # to wait for more would lease more than is returned
+            self._collect()
+        while not self._ready:
             for queue in queues:
                 if queue not in self._pending:
                     self._pending[queue] = asyncio.ensure_future(self._broker.consume(queue))
             # asyncio.wait, unlike a plain await, leaves the calls alone when cancelled.
             await asyncio.wait(self._pending.values(), return_when=asyncio.FIRST_COMPLETED)
-        self._collect()
+            self._collect()
         return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
 
     def _collect(self) -> None:
@@ -289,10 +293,10 @@ class _Prefetch:
         failure: BaseException | None = None
         for queue in done:
             call = self._pending.pop(queue)
-            if (error := call.exception()) is None:
-                self._ready.append(call.result())
-            else:
+            if (error := call.exception()) is not None:
                 failure = error
+            elif _is_leased(call.result()):
+                self._ready.append(call.result())
         if failure is not None and not self._ready:
             raise failure
 
@@ -312,6 +316,11 @@ class _Prefetch:
 
     def discard(self) -> None:
         self._pending.clear()
+
+
+def _is_leased(message: Message) -> bool:
+    # What was kept for longer than the worker could renew it, another one may have.
+    return message.delivery is None or not message.delivery.lease_lost
 
 
 def _prefetch(broker: Broker) -> PerLoop[_Prefetch]:
