@@ -66,14 +66,18 @@ class Writer:
 
     async def version(self) -> int:
         """A number that changes when another connection has committed something."""
-        return await answer(self._thread.submit(self._version), self._path)
+        with self._lock:
+            call = self._thread.submit(self._version)
+        return await answer(call, self._path)
 
     async def close(self, farewell: Callable[[sqlite3.Connection], None]) -> None:
         """Close the connection, after all that was submitted and a last step.
 
-        Nothing happens if it is not open. The next call opens it again.
+        No step is taken if it is not open. The next call opens it again.
         """
-        await answer(self._thread.submit(self._end, farewell), self._path)
+        with self._lock:
+            call = self._thread.submit(self._end, farewell)
+        await answer(call, self._path)
 
     def drop(self) -> None:
         """Close the connection at once."""
@@ -101,14 +105,28 @@ class Writer:
 
     def _end(self, farewell: Callable[[sqlite3.Connection], None]) -> None:
         self._flush()  # what ends just now may have submitted more
-        if self._db is None:
-            return
         try:
-            with transaction(self._db):
-                farewell(self._db)
+            if self._db is not None:
+                self._leave(self._db, farewell)
+        finally:
+            self._rest()
+
+    def _leave(
+        self, db: sqlite3.Connection, farewell: Callable[[sqlite3.Connection], None]
+    ) -> None:
+        try:
+            with transaction(db):
+                farewell(db)
         finally:
             self.drop()
         self._bell.ring()
+
+    def _rest(self) -> None:
+        # The thread ends when it has done all that it was given; the next call has another.
+        with self._lock:
+            if not self._pending:
+                self._thread.shutdown(wait=False)
+                self._thread = ThreadPoolExecutor(1, "ltq-sqlite")
 
     def _version(self) -> int:
         return -1 if self._db is None else data_version(self._db)
