@@ -110,7 +110,8 @@ class Broker(ABC):
         """Wait for the next due message of *queue* and lease it.
 
         The earliest due time goes first. The message carries a `Delivery`. Stored
-        bytes that are no message are never handed out and never stop a consumer.
+        bytes that are no message are never handed out and never stop a consumer. While
+        it waits it neither blocks the event loop nor spins.
 
         Raises:
             BrokerUnavailableError: The store did not answer; nothing was leased, or
@@ -180,16 +181,20 @@ class Broker(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Release connections and leases; what is still leased is given back.
+        """Release connections, threads and leases.
+
+        What is still leased is given back at once, as it was stored and at its old
+        place; that counts as no crash.
 
         Closing twice is harmless, and a later call opens the broker again.
         """
 
     async def release(self) -> None:
-        """Give back what is leased but was not returned by `consume_many` yet.
+        """Give back at once what is leased but was not returned by `consume_many` yet.
 
-        The worker calls it when it stops claiming, so that nothing stands idle while
-        it finishes its runs.
+        It stands again at its old place, as it was stored; what was returned stays
+        leased. The worker calls it when it stops claiming, so that nothing stands idle
+        while it finishes its runs.
 
         Raises:
             BrokerUnavailableError: The store did not answer; redelivery follows.

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from ltq_core.broker import Broker
+from ltq_core.logger import describe
 from ltq_core.message import Message
 from ltq_core.testing.cancelling import end, in_time
 from ltq_core.testing.peers import Peer
@@ -59,7 +60,17 @@ class Lab:
         self.takeover = 1.5 * self.lease + self.patience
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def __aexit__(
+        self, kind: object, failure: BaseException | None, traceback: object
+    ) -> None:
+        try:
+            await self._close_all()
+        except Exception as error:
+            if failure is None:
+                raise
+            failure.add_note(f"Closing it all failed, too: {describe(error)}")
+
+    async def _close_all(self) -> None:
         async with AsyncExitStack() as stack:  # what fails holds up nothing of the rest
             for broker in self._brokers:
                 stack.push_async_callback(self._close, broker)

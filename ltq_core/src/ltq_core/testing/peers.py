@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ltq_core.lifeline import keepers_of
 from ltq_core.testing.cancelling import end, in_time
+from ltq_core.testing.watching import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -75,7 +76,7 @@ class Peer:
 
         self._go_on.clear()
         self.loop.call_soon_threadsafe(stand_still)
-        await asyncio.to_thread(blocked.wait)
+        await off_loop(blocked.wait)
 
     def unblock(self) -> None:
         """Let the loop turn again."""
@@ -105,7 +106,7 @@ class Peer:
         self.thaw()
         await self._halt()
         try:
-            await asyncio.to_thread(self.loop.run_until_complete, self._farewell())
+            await off_loop(lambda: self.loop.run_until_complete(self._farewell()))
         finally:
             self.loop.close()
 
@@ -113,7 +114,8 @@ class Peer:
         if not self._thread.is_alive():
             return  # a second stop would meet whatever the loop runs next
         self.loop.call_soon_threadsafe(self.loop.stop)
-        await asyncio.to_thread(self._thread.join)
+        await off_loop(lambda: self._thread.join(FAREWELL))
+        assert not self._thread.is_alive(), "the event loop of a second connection is blocked"
 
     async def _farewell(self) -> None:
         if hasattr(self, "broker"):

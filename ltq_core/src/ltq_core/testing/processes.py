@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections import Counter
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 
 import pytest
 
@@ -15,6 +16,7 @@ from ltq_core.testing.programs import Program, program
 from ltq_core.testing.step_process import COMPETING
 from ltq_core.testing.suite import Conformance, fact
 from ltq_core.testing.waiting import wait_until
+from ltq_core.testing.watching import off_loop
 
 CROWD = 4
 """How many processes compete: more than the processors of a small machine."""
@@ -61,7 +63,7 @@ class ProcessConformance(Conformance):
             ]
             await _begin(crowd)
             for each in crowd:
-                lab.start(asyncio.to_thread(each.hear_into, lines))
+                lab.start(off_loop(partial(each.hear_into, lines)))
             settled = f"{CROWD * COMPETING} messages of {CROWD} processes are settled"
             await wait_until(
                 lambda: len(_gone(lines)) >= CROWD * COMPETING, 3 * lab.patience, settled

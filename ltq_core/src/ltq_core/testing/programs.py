@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from ltq_core.testing.watching import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ class Program:
 
     async def hear(self, expected: str) -> None:
         """Wait for the line *expected*; fails if another one comes, or none."""
-        reading = asyncio.to_thread(self._stdout.readline)
+        reading = off_loop(self._stdout.readline)
         line = await self._lab.soon(reading, "the other process", START + self._lab.patience)
         assert line.strip() == expected
 
@@ -46,13 +47,13 @@ class Program:
         """End it by SIGKILL; what it wrote before and nobody heard."""
         self.process.kill()
         lines: list[str] = []
-        await asyncio.to_thread(self.hear_into, lines)
+        await off_loop(lambda: self.hear_into(lines))
         assert self.process.wait() == -signal.SIGKILL, "it failed before it was killed"
         return lines
 
     async def ended(self) -> None:
         """Wait for its end; fails if that is no success."""
-        ending = asyncio.to_thread(self.process.wait)
+        ending = off_loop(self.process.wait)
         assert await self._lab.soon(ending, "the other process's end") == 0
 
 

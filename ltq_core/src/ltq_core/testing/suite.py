@@ -11,6 +11,7 @@ import pytest
 
 from ltq_core.testing.cancelling import end, in_time
 from ltq_core.testing.lab import Lab, MakeBroker
+from ltq_core.testing.watching import run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -89,7 +90,7 @@ def fact(test: Callable[[S, Lab], Awaitable[None]]) -> Callable[[S, MakeBroker],
     def run(self: S, make_broker: MakeBroker) -> None:
         __tracebackhide__ = True
         try:
-            asyncio.run(_run(self, test, make_broker))
+            run_watched(_run(self, test, make_broker))
         except BaseException as error:
             error.with_traceback(_since(test.__code__, error.__traceback__))
             raise

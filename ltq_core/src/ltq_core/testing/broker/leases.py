@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ltq_core.testing.lab import A_MOMENT, CLOCKS, QUEUE, Lab, label
+from ltq_core.testing.lab import A_MOMENT, CLOCKS, OTHER, QUEUE, Lab, label, labels
 from ltq_core.testing.suite import Conformance, fact
 from ltq_core.testing.waiting import wait_until
 from ltq_core.worker.runs import DEFAULT_MAX_CRASHES
@@ -172,6 +172,47 @@ class LeaseFacts(Conformance):
 
         assert back.delivery is not None
         assert (label(back), back.delivery.crashes) == ("a", 0)
+
+    @fact
+    async def test_closing_gives_back_untouched(self, lab: Lab) -> None:
+        """What comes back at close is as it was stored, whatever its run did to it."""
+        worker = await lab.connect()
+        [sent] = await lab.publish("a")
+        held = await lab.consume(worker)
+        due = _delivery(held).due_at
+        held.args, held.ctx["tries"] = ("changed",), 1
+        await worker.close()
+        back = await lab.consume()
+
+        assert back == sent
+        assert _delivery(back).due_at == pytest.approx(due, abs=CLOCKS)
+
+    @fact
+    async def test_release_gives_back_what_nobody_was_given(self, lab: Lab) -> None:
+        """What consume_many leased ahead comes back at release, and counts as no crash."""
+        worker = await lab.connect()
+        await lab.publish("a", "b", "c")
+        await lab.publish("d", "e", "f", queue=OTHER)
+        given = labels(await lab.soon(worker.consume_many([QUEUE, OTHER], 1), "consume_many"))
+        await asyncio.sleep(A_MOMENT)  # for what the broker may do ahead
+        await worker.release()
+        back = [await lab.consume(queue=queue) for queue in 2 * [QUEUE] + 2 * [OTHER]]
+
+        expected = [name for name in "abcdef" if name not in given]
+        assert sorted(labels(back) + await lab.rest() + await lab.rest(OTHER)) == expected
+        assert [_delivery(each).crashes for each in back] == [0, 0, 0, 0]
+
+    @fact
+    async def test_release_keeps_what_was_given(self, lab: Lab) -> None:
+        """What consume_many returned stays leased at release: its runs go on."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        given = await lab.soon(worker.consume_many([QUEUE, OTHER], 1), "consume_many")
+        await worker.release()
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE))
+        waiting.cancel()
+
+        assert await worker.ack_many(given) == []
 
 
 def _delivery(message: Message) -> Delivery:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+import threading
+from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ltq_core.testing.cancelling import cut, in_time
-from ltq_core.testing.lab import A_WHILE, OTHER, QUEUE, Lab, MakeBroker, label, message
+from ltq_core.testing.lab import (
+    A_MOMENT,
+    A_WHILE,
+    OTHER,
+    QUEUE,
+    Lab,
+    MakeBroker,
+    label,
+    message,
+)
 from ltq_core.testing.suite import Conformance, fact
+from ltq_core.testing.waiting import wait_until
+from ltq_core.testing.watching import off_loop, run_watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -17,15 +32,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SPINNING = 1000
+"""Turns of the event loop in a second that a consume that waits must not reach: a broker
+that looks again every 2 ms takes half of them, and one that spins a hundred thousand."""
+
+BLOCKING = 0.05
+"""Seconds by which a timer is late where a consume that waits blocks the event loop: a guess,
+above what a loaded machine adds to most of them."""
+
 
 class LoopFacts(Conformance):
     """Many producers, consumers, threads and loops."""
 
     def test_connection_outlives_an_event_loop(self, make_broker: MakeBroker) -> None:
         """A connection made in one ``asyncio.run`` works in the next."""
-        broker = asyncio.run(_call(make_broker()))
-        asyncio.run(_call(broker.publish(message("a"))))
-        asyncio.run(_call(broker.publish(message("b"))))
+        broker = run_watched(_call(make_broker()))
+        run_watched(_call(broker.publish(message("a"))))
+        run_watched(_call(broker.publish(message("b"))))
 
         async def take_two_and_close() -> list[str]:
             taken = [await _consume(broker, self.patience) for _ in "ab"]
@@ -33,13 +56,13 @@ class LoopFacts(Conformance):
             await broker.close()
             return [label(each) for each in taken]
 
-        assert asyncio.run(take_two_and_close()) == ["a", "b"]
+        assert run_watched(take_two_and_close()) == ["a", "b"]
 
     def test_lease_outlives_an_event_loop(self, make_broker: MakeBroker) -> None:
         """A message consumed in one ``asyncio.run`` can be acked in the next."""
-        broker = asyncio.run(_call(make_broker()))
-        asyncio.run(_call(broker.publish(message("a"))))
-        received = asyncio.run(_consume(broker, self.patience))
+        broker = run_watched(_call(make_broker()))
+        run_watched(_call(broker.publish(message("a"))))
+        received = run_watched(_consume(broker, self.patience))
 
         async def ack_and_look() -> int:
             await broker.ack(received)
@@ -50,15 +73,36 @@ class LoopFacts(Conformance):
             finally:
                 await again.close()
 
-        assert asyncio.run(ack_and_look()) == 0
+        assert run_watched(ack_and_look()) == 0
+
+    @fact
+    async def test_waiting_consume_lets_the_loop_rest(self, lab: Lab) -> None:
+        """A consume that finds nothing sleeps; it does not spin until something comes."""
+        counting = off_loop(partial(_turns_of_a_wait, lab.broker))
+        turns = await lab.soon(counting, "a consume that is cancelled")
+
+        assert turns < SPINNING * A_WHILE, f"{turns} turns of the event loop in {A_WHILE:g} s"
+
+    @fact
+    async def test_waiting_consume_leaves_the_loop_to_others(self, lab: Lab) -> None:
+        """While a consume waits, all else in its event loop goes on."""
+        await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        clock = asyncio.get_running_loop().time
+        late = []
+        for _ in range(20):
+            start = clock()
+            await asyncio.sleep(0.01)
+            late.append(clock() - start - 0.01)
+
+        assert median(late) < BLOCKING, f"the event loop is held up by {median(late):g} s"
 
     @fact
     async def test_message_is_settled_from_another_loop(self, lab: Lab) -> None:
         """A message may be settled in another thread's event loop than it was consumed in."""
         await lab.publish("a", "b")
         first, second = await lab.consume(), await lab.consume()
-        await asyncio.to_thread(asyncio.run, _call(lab.broker.ack(first)))
-        await asyncio.to_thread(asyncio.run, _call(lab.broker.nack(second)))
+        await _in_threads(_call(lab.broker.ack(first)))
+        await _in_threads(_call(lab.broker.nack(second)))
 
         assert await lab.rest() == ["b"]
 
@@ -66,7 +110,7 @@ class LoopFacts(Conformance):
     async def test_publishing_thread_wakes_a_consumer(self, lab: Lab) -> None:
         """A consumer that waits is woken by the same connection in another thread."""
         waiting = await lab.still_waits(lab.broker.consume(QUEUE))
-        await asyncio.to_thread(asyncio.run, _call(lab.broker.publish(message("a"))))
+        await _in_threads(_call(lab.broker.publish(message("a"))))
 
         assert label(await lab.soon(waiting, "the waiting consume")) == "a"
 
@@ -107,6 +151,36 @@ class LoopFacts(Conformance):
 
         assert (await lab.rest(), await lab.rest(OTHER)) == (["a"], ["b"])
 
+    @fact
+    async def test_closing_ends_all_threads(self, lab: Lab) -> None:
+        """No thread that a connection started is left when it is closed."""
+        before = set(threading.enumerate())
+        worker = await lab.connect()
+        await lab.publish("a", broker=worker)
+        await lab.take(1, worker)
+        await worker.close()
+
+        await wait_until(lambda: not _left(before), lab.patience, "all threads ended")
+
+
+def _left(before: set[threading.Thread]) -> list[threading.Thread]:
+    # Those of the event loop's own executor end with it.
+    return [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if not thread.name.startswith("asyncio_")
+    ]
+
+
+class _CountingSelector(selectors.DefaultSelector):
+    """Counts the turns of its event loop."""
+
+    turns = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        return super().select(timeout)
+
 
 async def _call(awaitable: Awaitable[T]) -> T:
     return await awaitable
@@ -117,7 +191,7 @@ async def _consume(broker: Broker, patience: float) -> Message:
 
 
 async def _in_threads(*calls: Coroutine[Any, Any, None]) -> None:
-    await asyncio.gather(*(asyncio.to_thread(asyncio.run, call) for call in calls))
+    await asyncio.gather(*(off_loop(partial(asyncio.run, call)) for call in calls))
 
 
 async def _consume_into(seen: list[str], count: int, broker: Broker) -> None:
@@ -127,3 +201,19 @@ async def _consume_into(seen: list[str], count: int, broker: Broker) -> None:
         if (received := await cut(call)) is not None:  # else the others took the last ones
             await broker.ack(received)
             seen.append(label(received))
+
+
+def _turns_of_a_wait(broker: Broker) -> int:
+    selector = _CountingSelector()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        return runner.run(_wait_and_count(broker, selector))
+
+
+async def _wait_and_count(broker: Broker, selector: _CountingSelector) -> int:
+    waiting = asyncio.ensure_future(broker.consume(QUEUE))
+    await asyncio.sleep(A_MOMENT)
+    before = selector.turns
+    await asyncio.sleep(A_WHILE)
+    turns = selector.turns - before
+    await cut(waiting)
+    return turns
