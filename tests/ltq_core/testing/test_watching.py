@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from ltq_core.testing import watching
-from ltq_core.testing.watching import run_watched
+from ltq_core.testing import wait_until, watching
+from ltq_core.testing.watching import off_loop, run_watched
 
 over = threading.Event()
 
@@ -64,3 +64,24 @@ def test_thread_that_keeps_an_event_loop_from_ending_is_named() -> None:
             run_watched(leave_a_thread())
     finally:
         over.set()
+
+
+def test_thread_whose_result_nobody_awaits_any_more_ends_quietly() -> None:
+    over.clear()
+    ended: list[threading.Thread] = []
+
+    def wait() -> None:
+        ended.append(threading.current_thread())
+        over.wait(10)
+
+    async def give_up() -> None:
+        call = asyncio.ensure_future(off_loop(wait))
+        await wait_until(lambda: ended, 10, "the thread has begun")
+        call.cancel()
+        await asyncio.wait([call])
+
+    run_watched(give_up())
+    over.set()
+    ended[0].join(10)
+
+    assert not ended[0].is_alive()

@@ -88,6 +88,8 @@ class _Watched(Generic[T]):
 
 
 def _fill(future: Future[T], work: Callable[[], T]) -> None:
+    if not future.set_running_or_notify_cancel():  # from now on it cannot be cancelled
+        return
     try:
         future.set_result(work())
     except BaseException as error:  # pytest's skip and fail are no Exceptions
