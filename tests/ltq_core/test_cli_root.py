@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from command_line import LTQ, CommandLine, command_line, ltq
-from fake_site import FakeSite, answering
+from fake_site import FakeSite, SoundBroker, answering, offering
 from ltq_core import __version__
 from ltq_core.cli import COMMANDS
 
@@ -76,6 +76,24 @@ def test_broken_command_is_listed_and_fails_only_where_it_is_run(site: FakeSite)
     ended = ltq("bad", "--with", "options")
     assert ended.code == 2
     assert ended.err.startswith("Error: Command 'bad' of plugin 'hello' from ltq-hello 1.0")
+
+
+def test_bug_of_a_broker_keeps_its_traceback_without_the_password(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: SoundBroker, queue: str) -> int:
+        raise RuntimeError(f"cannot ask {self.url}")
+
+    monkeypatch.setattr(SoundBroker, "shared", True)
+    monkeypatch.setattr(SoundBroker, "size", fail)
+    site.add("ltq-nats", {"nats": offering("nats")})
+    site.use()
+
+    ended = ltq("--broker-url", "nats://me:secret@host", "size", "queue")
+
+    assert ended.code == 1
+    assert ended.err.startswith("Traceback (most recent call last):\n")
+    assert ended.err.endswith("RuntimeError: cannot ask nats://me:***@host\n")
 
 
 def test_command_that_two_plugins_offer_is_an_error_that_names_both(site: FakeSite) -> None:

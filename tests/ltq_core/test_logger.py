@@ -15,6 +15,7 @@ from ltq_core.logger import (
     describe,
     format_traceback,
     get_logger,
+    harmless,
     printable,
     redact,
 )
@@ -119,6 +120,41 @@ def test_password_is_masked_within_a_text():
     assert redact("cannot reach 'redis://:hunter2@host': no") == (
         "cannot reach 'redis://:***@host': no"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "shown"),
+    [
+        ("nats://me:hunter2@h", "no hunter2 here", "no *** here"),
+        ("nats://me:hunt%2Fer2@h", "'hunt/er2', 'hunt%2Fer2'", "'***', '***'"),
+        ("nats://me:Hunt/er2@h", "int() of 'hunt'", "int() of '***'"),
+        ("nats://h?auth_token=hunter2", "hunter2 is refused", "*** is refused"),
+        ("nats://me:a@h", "a nats:// URL and a port", "*** nats:// URL and *** port"),
+        ("nats://:nats@h", "nats://h is away", "nats://h is away"),
+        ("nats://:@h", "nothing to mask", "nothing to mask"),
+    ],
+)
+def test_password_of_a_known_url_is_masked_wherever_it_stands(url: str, text: str, shown: str):
+    assert redact(text, url) == shown
+
+
+def test_error_that_shows_no_password_may_be_chained():
+    error = raised(ValueError("no port in 'nats://me:***@host'"))
+
+    assert harmless(error, "nats://me:hunter2@host") is error
+
+
+def test_error_whose_own_cause_shows_a_password_may_not_be_chained():
+    error = raised(ValueError("bad URL"))
+    error.__context__ = raised(OSError("no 'nats://me:hunter2@host'"))
+
+    assert harmless(error) is None
+
+
+def test_traceback_in_the_log_shows_no_password():
+    record = logging.makeLogRecord({"exc_info": (None, OSError("nats://me:hunter2@h"), None)})
+
+    assert "OSError: nats://me:***@h" in LineFormatter().format(record)
 
 
 def test_password_longer_than_what_is_shown_is_masked():

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import traceback
+from typing import TYPE_CHECKING
+
 import pytest
 
 from fake_site import FakeSite, SoundBroker, answering, offering
 from ltq_core import plugins
 from ltq_core.abilities import Pause, Ticks
 from ltq_core.broker import Broker
-from ltq_core.errors import ConfigurationError, PluginError, UnknownSchemeError
+from ltq_core.errors import (
+    BrokerUnavailableError,
+    ConfigurationError,
+    PluginError,
+    UnknownSchemeError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UNKNOWN = {
     "unknown": (
@@ -231,6 +243,19 @@ def test_broker_module_that_ends_the_process_is_an_error_of_its_plugin(site: Fak
         plugins.broker_from_url("nats://host")
 
 
+class Refusal(BrokerUnavailableError):
+    """A broker's own kind of error."""
+
+
+def failing(error: BaseException) -> Callable[[str], Broker]:
+    """What raises *error* instead of making a broker."""
+
+    def fail(url: str) -> Broker:
+        raise error
+
+    return fail
+
+
 def refuse(url: str) -> Broker:
     raise ValueError(f"bad port in {url}")
 
@@ -249,6 +274,82 @@ def test_url_that_a_broker_refuses_is_the_users_error_without_the_password(
         "'nats://user:***@host:port' is no URL for 'nats' from ltq-nats 1.0: "
         "ValueError: bad port in nats://user:***@host:port."
     )
+
+
+SECRET_URL = "nats://me:se/cret@host"
+
+RAISED = {
+    "an error": (RuntimeError(f"no {SECRET_URL}"), PluginError),
+    "one that holds the password": (OSError("login me, se/cret"), PluginError),
+    "one that holds a part of it": (ValueError("int() of 'cret'"), ConfigurationError),
+    "one of LTQ's": (ConfigurationError(f"no '{SECRET_URL}'"), ConfigurationError),
+    "one of its own": (Refusal(f"no {SECRET_URL}"), BrokerUnavailableError),
+    "an end of the process": (SystemExit(SECRET_URL), PluginError),
+}
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_no_traceback_of_a_broker_that_fails_shows_the_password(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    error, becomes = RAISED[kind]
+    monkeypatch.setattr("fake_site.fail", failing(error), raising=False)
+    site.add("ltq-nats", {"nats": offering("nats", target="fake_site:fail")})
+    site.use()
+
+    with pytest.raises(becomes) as caught:
+        Broker.from_url(SECRET_URL)
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert type(caught.value) is becomes
+    assert not re.search(r"\bcret\b", shown)
+    assert "***" in str(caught.value)
+
+
+def test_broker_that_fails_is_an_error_of_its_plugin(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = RuntimeError("nats://me:secret@host does not please me.")
+    monkeypatch.setattr("fake_site.fail", failing(error), raising=False)
+    site.add("ltq-nats", {"nats": offering("nats", target="fake_site:fail")})
+    site.use()
+
+    with pytest.raises(PluginError) as caught:
+        Broker.from_url("nats://me:secret@host")
+
+    assert str(caught.value) == (
+        "Broker 'nats://' of plugin 'nats' from ltq-nats 1.0 could not be loaded: "
+        "RuntimeError: nats://me:***@host does not please me. Update it, "
+        "or set LTQ_DISABLE_PLUGINS=nats."
+    )
+
+
+def test_cause_that_shows_no_password_is_kept(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = RuntimeError("a bug")
+    monkeypatch.setattr("fake_site.fail", failing(error), raising=False)
+    site.add("ltq-nats", {"nats": offering("nats", target="fake_site:fail")})
+    site.use()
+
+    with pytest.raises(PluginError) as caught:
+        Broker.from_url("nats://me:secret@host")
+
+    assert caught.value.__cause__ is error
+
+
+def test_module_of_a_broker_that_shows_a_url_as_it_fails_hides_the_password(
+    site: FakeSite,
+) -> None:
+    fault = "raise RuntimeError('://me:' + 'secret' + '@host')"
+    (site.root / "nats_fails.py").write_text(fault)
+    site.add("ltq-nats", {"nats": offering("nats", target="nats_fails:Broker")})
+    site.use()
+
+    with pytest.raises(PluginError) as caught:
+        Broker.from_url("nats://")
+
+    assert "://me:secret@" not in "".join(traceback.format_exception(caught.value))
 
 
 class PausingBroker(SoundBroker):

@@ -13,10 +13,12 @@ from typing import TextIO
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # Greedy up to the last '@': a password that nobody encoded may hold any character.
-_PASSWORD = re.compile(r"(://[^/\s:]*:).*@", re.DOTALL)
+_PASSWORD = re.compile(r"(://[^/\s:]*:)(.*)@", re.DOTALL)
 
 # Such as `sentinel_password`, in a URL's query.
-_SECRET = re.compile(r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+_SECRET = re.compile(
+    r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)([^&\s]*)", re.IGNORECASE
+)
 
 
 def get_logger(name: str = "") -> logging.Logger:
@@ -38,10 +40,42 @@ def printable(text: object, limit: int = 500) -> str:
     return clean.encode(errors="backslashreplace").decode()
 
 
-def redact(url: str) -> str:
-    """*url* with its passwords masked; every URL that is shown goes through here."""
+def redact(text: str, url: str = "") -> str:
+    """*text* as `printable`, passwords masked; every URL that is shown goes through here.
+
+    Args:
+        text: A URL, or a text that may hold one.
+        url: Another one, whose passwords are masked wherever they stand in *text*, even
+            in part: what fails to parse a URL shows the piece that it failed at.
+    """
     # Masked before it is cut: a password may be longer than what is shown.
-    return printable(_SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", url)))
+    return printable(_mask(text, url))
+
+
+def harmless(error: BaseException, url: str = "") -> BaseException | None:
+    """*error*, to be chained; None if its traceback would show a password, as of *url*."""
+    lines = format_traceback(error, limit=sys.maxsize).splitlines()
+    return error if all(_mask(line, url) == line for line in lines) else None
+
+
+def _mask(text: str, url: str = "") -> str:
+    masked = _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+    for secret in _secrets(url):
+        # Whole words, or a password of one letter would leave no sentence readable. A
+        # scheme is none, though a password may be the same word.
+        pattern = rf"(?<!\w){re.escape(secret)}(?!\w|://)"
+        masked = re.sub(pattern, "***", masked, flags=re.IGNORECASE)
+    return masked
+
+
+def _secrets(url: str) -> list[str]:
+    """The passwords of *url* and their words, as they stand and decoded; longest first."""
+    from urllib.parse import unquote
+
+    raw = [found[2] for find in (_PASSWORD, _SECRET) for found in find.finditer(url)]
+    whole = {form for text in raw for form in (text, unquote(text)) if form}
+    words = {word for text in whole for word in re.findall(r"\w+", text)}
+    return sorted(whole | words, key=len, reverse=True)
 
 
 def describe(error: BaseException, limit: int = 500) -> str:
@@ -78,7 +112,7 @@ class LineFormatter(logging.Formatter):
         if not isinstance(error, BaseException):
             return ""
         lines = format_traceback(error).splitlines()
-        return "\n".join(f"  {printable(line, limit=1000)}" for line in lines)
+        return "\n".join(f"  {printable(_mask(line), limit=1000)}" for line in lines)
 
 
 def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:

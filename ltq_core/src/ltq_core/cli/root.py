@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ltq_core import __version__
 from ltq_core.cli import COMMANDS
-from ltq_core.cli.failures import report
+from ltq_core.cli.failures import report, report_bug
 from ltq_core.cli.lazy_group import LazyGroup
 from ltq_core.cli.options import broker_url_option
 from ltq_core.cli.toolkit import click
@@ -87,3 +87,7 @@ def run_root(args: Sequence[str]) -> int:
         root.main(args, prog_name="ltq")
     except LTQError as error:
         return report(error)
+    except BrokenPipeError:  # `main` knows that it is no failure
+        raise
+    except Exception as error:
+        return report_bug(error)

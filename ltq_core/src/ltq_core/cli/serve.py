@@ -9,12 +9,11 @@ import os
 import signal
 import threading
 import time
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ltq_core.cli import flush_output
-from ltq_core.cli.failures import FAILED, report
+from ltq_core.cli.failures import report, report_bug
 from ltq_core.errors import LTQError
 from ltq_core.logger import describe, get_logger
 from ltq_core.worker.loop import new_event_loop
@@ -150,8 +149,7 @@ def _exit_code(threads: Sequence[_ServiceThread]) -> int:
         return 0
     if isinstance(failures[0], LTQError):
         return report(failures[0])
-    traceback.print_exception(failures[0])
-    return FAILED
+    return report_bug(failures[0])
 
 
 def _leave(code: int, *, clean: bool) -> NoReturn:

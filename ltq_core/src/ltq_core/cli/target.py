@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
+from ltq_core.cli.failures import print_traceback
 from ltq_core.errors import ConfigurationError, LTQError
-from ltq_core.logger import describe
+from ltq_core.logger import describe, redact
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -108,9 +108,9 @@ def _missing(name: str, here: str) -> str:
 def _failure(name: str, error: BaseException) -> ConfigurationError:
     """Print where the user's module failed; what follows says only that it did."""
     frames = _own_frames(error.__traceback__)
-    sys.stderr.write("".join(traceback.format_exception(error.with_traceback(frames))))
+    print_traceback(error.with_traceback(frames))
     return ConfigurationError(
-        f"Module '{name}' failed while it was imported: {describe(error)}"
+        f"Module '{name}' failed while it was imported: {redact(describe(error))}"
     )
 
 

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import PluginError
+from ltq_core.logger import harmless
 
 if TYPE_CHECKING:
     from ltq_core.plugins.plugin import Plugin
@@ -45,4 +46,4 @@ def import_part(plugin: Plugin, part: str, target: object) -> Any:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # an import may end in anything, SystemExit too
-        raise PluginError(plugin.failure(error, part)) from error
+        raise PluginError(plugin.failure(error, part)) from harmless(error)

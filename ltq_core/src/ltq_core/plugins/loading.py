@@ -11,9 +11,10 @@ import pluggy
 
 from ltq_core import hookspecs
 from ltq_core.errors import PluginError
-from ltq_core.logger import describe
+from ltq_core.logger import harmless
 from ltq_core.plugins.answers import broker_targets, command_targets, middleware_specs
 from ltq_core.plugins.imports import import_string
+from ltq_core.plugins.plugin import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def ask(
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        raise PluginError(f"its {hook} raised {describe(error)}") from error
+        raise PluginError(f"its {hook} raised {reason(error)}") from harmless(error)
 
 
 def _ask_all(plugin: Plugin, manager: pluggy.PluginManager) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import LTQError, PluginError
+from ltq_core.logger import harmless
 from ltq_core.middleware import PHASES, Middleware, MiddlewareSpec
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.registry import current
@@ -32,8 +33,8 @@ def load_middleware(spec: MiddlewareSpec) -> Middleware:
         made = made_by()
     except LTQError:
         raise
-    except Exception as error:
-        raise _failure(spec, error) from error
+    except (Exception, SystemExit) as error:
+        raise _failure(spec, error) from harmless(error)
     if not isinstance(made, Middleware):
         raise _failure(spec, f"it is a {type(made).__name__}, not a Middleware")
     _require_parsers(spec, made)
@@ -106,8 +107,8 @@ def _is_default(spec: MiddlewareSpec) -> bool:
         return spec.default
     try:
         return bool(spec.default())
-    except Exception as error:
-        raise _failure(spec, error) from error
+    except (Exception, SystemExit) as error:
+        raise _failure(spec, error) from harmless(error)
 
 
 def _import(spec: MiddlewareSpec) -> Any:

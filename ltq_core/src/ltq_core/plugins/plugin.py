@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -80,20 +81,25 @@ class Plugin:
         self.state, self.error, self.implementation = state, error, None
         self.brokers, self.middleware, self.commands = {}, (), {}
 
-    def failure(self, error: BaseException | str, part: str = "") -> str:
-        """The sentence that *error* kept the plugin, or this *part* of it, from loading."""
+    def failure(self, error: BaseException | str, part: str = "", url: str = "") -> str:
+        """The sentence that *error* kept the plugin, or this *part* of it, from loading.
+
+        No password is shown, such as that of *url*, which a broker was called with.
+        """
         subject = f"{part} of plugin" if part else "Plugin"
         # A missing import is an incomplete installation; anything else is a bug of
         # the plugin's, which only another version of it can mend.
         remedy = "Reinstall" if isinstance(error, ImportError) else "Update"
         return (
-            f"{subject} {self} could not be loaded: {_reason(error)}. "
+            f"{subject} {self} could not be loaded: {reason(error, url)}. "
             f"{remedy} it, or set LTQ_DISABLE_PLUGINS={self.name}."
         )
 
 
-def _reason(error: BaseException | str) -> str:
+def reason(error: BaseException | str, url: str = "") -> str:
+    """What *error* says, without its full stop and without passwords, such as *url*'s."""
     telling = isinstance(error, ImportError | PluginError | str) and str(error)
     if telling or not isinstance(error, BaseException):
-        return redact(str(error)).rstrip(".")
-    return redact(describe(error)).rstrip(".")
+        return redact(str(error), url).rstrip(".")
+    # Cut by `redact`: a URL that is cut before its '@' would keep its password.
+    return redact(describe(error, limit=sys.maxsize), url).rstrip(".")

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import ConfigurationError, LTQError, PluginError, UnknownSchemeError
-from ltq_core.logger import describe, printable, redact
+from ltq_core.logger import harmless, printable, redact
 from ltq_core.plugins.imports import import_part
-from ltq_core.plugins.plugin import canonical
+from ltq_core.plugins.plugin import canonical, reason
 from ltq_core.plugins.registry import current
 
 if TYPE_CHECKING:
@@ -34,15 +34,25 @@ def broker_from_url(url: str) -> Broker:
     plugin, factory = _resolve(scheme)
     try:
         broker = factory(url)
-    except LTQError:
-        raise
+    except LTQError as error:
+        if harmless(error, url):
+            raise
+        raise _rewritten(error, url) from None
     except ValueError as error:  # a port that is no number, and the like: the URL's fault
-        text = f"'{redact(url)}' is no URL for {plugin}: {redact(describe(error))}"
-        raise ConfigurationError(f"{text.rstrip('.')}.") from error
+        text = f"'{redact(url)}' is no URL for {plugin}: {reason(error, url)}."
+        raise ConfigurationError(text) from harmless(error, url)
+    except (Exception, SystemExit) as error:
+        raise PluginError(plugin.failure(error, _part(scheme), url)) from harmless(error, url)
     if not callable(getattr(broker, "consume_many", None)):
         text = f"it made a {type(broker).__name__}, not a Broker"
         raise PluginError(plugin.failure(text, _part(scheme)))
     return broker
+
+
+def _rewritten(error: LTQError, url: str) -> LTQError:
+    """*error* without the password of *url*, as the nearest of LTQ's own classes."""
+    own = (cls for cls in type(error).__mro__ if cls.__module__ == LTQError.__module__)
+    return next(own)(redact(str(error), url))  # type: ignore[no-any-return]
 
 
 def broker_class(scheme: str) -> Callable[[str], Broker]:
