@@ -14,6 +14,8 @@ from ltq_core import plugins
 from ltq_core.errors import PluginError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fake_site import FakeSite
     from ltq_core.worker import Worker
 
@@ -43,10 +45,11 @@ def a_worker() -> tuple[Worker, list[str]]:
     return cast("Any", SimpleNamespace(log=log)), log
 
 
-async def live(worker: Worker) -> None:
+async def live(worker: Worker, work: Callable[[], object] = lambda: None) -> None:
     async with AsyncExitStack() as stack:
         for context in plugins.worker_lifespans(worker):
             await stack.enter_async_context(context)
+        work()
 
 
 def test_contexts_come_in_the_order_of_the_plugins_names(site: FakeSite) -> None:
@@ -87,6 +90,68 @@ def test_plugin_whose_hook_fails_is_taken_out_with_a_warning(
     assert len(contexts) == 1
     assert [one.state for one in plugins.installed()] == ["broken", "ok"]
     assert f"could not be loaded: {fault}. Update it" in caplog.text
+
+
+RAISING = """
+from contextlib import AbstractAsyncContextManager
+from ltq_core import hookimpl
+
+class Context(AbstractAsyncContextManager):
+    async def __aenter__(self):
+        {entered}
+    async def __aexit__(self, kind, error, trace):
+        {left}
+        return True
+
+@hookimpl
+def ltq_worker_lifespan(worker):
+    return Context()
+"""
+
+
+def raising(moment: str = "", fault: str = "") -> str:
+    """A plugin whose context does *fault* at this *moment*, and hides errors."""
+    return RAISING.format(**{"entered": "pass", "left": "pass"} | {moment: fault})
+
+
+@pytest.mark.parametrize("moment", ["entered", "left"])
+def test_context_that_fails_names_its_plugin_and_leaves_the_worker_alone(
+    site: FakeSite, caplog: pytest.LogCaptureFixture, moment: str
+) -> None:
+    site.add("ltq-bad", {"bad": raising(moment, "raise OSError('no port')")})
+    site.add("ltq-good", {"good": ACCOMPANYING.format(name="good")})
+    site.use()
+    worker, log = a_worker()
+
+    with caplog.at_level(logging.WARNING, "ltq.plugins"):
+        asyncio.run(live(worker))
+
+    assert log == ["good enters", "good leaves"]
+    assert "\n".join(caplog.messages) == (
+        "Plugin 'bad' from ltq-bad 1.0 failed: its ltq_worker_lifespan raised OSError: no "
+        f"port when it was {moment}. Update it, or set LTQ_DISABLE_PLUGINS=bad."
+    )
+
+
+def test_context_that_fails_is_an_error_where_plugins_are_strict(site: FakeSite) -> None:
+    site.add("ltq-bad", {"bad": raising("entered", "exit(3)")})
+    site.use(strict=True)
+
+    with pytest.raises(PluginError, match="'bad' from ltq-bad 1.0 failed: .* SystemExit: 3"):
+        asyncio.run(live(a_worker()[0]))
+
+
+@pytest.mark.parametrize("plugin", [ACCOMPANYING, raising()])
+def test_failure_of_the_worker_is_neither_the_plugins_nor_hidden_by_it(
+    site: FakeSite, caplog: pytest.LogCaptureFixture, plugin: str
+) -> None:
+    site.add("ltq-calm", {"calm": plugin})
+    site.use()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(live(a_worker()[0], work=lambda: 1 / 0))
+
+    assert caplog.messages == []
 
 
 def test_hook_that_fails_is_an_error_where_plugins_are_strict(site: FakeSite) -> None:

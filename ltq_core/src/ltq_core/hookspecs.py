@@ -117,7 +117,8 @@ def ltq_worker_lifespan(worker: Worker) -> AbstractAsyncContextManager[Any] | No
 
     How several answers combine:
         Each is entered, in the order of the plugins' names, and left in the reverse
-        order.
+        order. One that raises is a warning that names its plugin; the worker runs on
+        without it.
 
     Example:
         >>> @hookimpl

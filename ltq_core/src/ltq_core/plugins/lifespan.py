@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import PluginError
 from ltq_core.logger import get_logger
+from ltq_core.plugins.plugin import reason
 from ltq_core.plugins.registry import current
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ltq_core.plugins.plugin import Plugin
     from ltq_core.worker import Worker
 
@@ -20,10 +23,11 @@ log = get_logger("plugins")
 def worker_lifespans(worker: Worker) -> list[AbstractAsyncContextManager[Any]]:
     """The contexts to enter, in this order, while *worker* runs.
 
-    A plugin whose hook fails is taken out with a warning, and the others serve on.
+    A plugin whose hook or context fails is taken out with a warning: the worker runs,
+    and the others accompany it.
 
     Raises:
-        PluginError: A hook failed and plugins are strict.
+        PluginError: A hook failed and plugins are strict. So do the contexts.
     """
     loaded = [p for p in current().found.plugins if p.implementation is not None]
     plugins = [plugin for plugin in loaded if HOOK in plugin.hooks]
@@ -34,11 +38,53 @@ def worker_lifespans(worker: Worker) -> list[AbstractAsyncContextManager[Any]]:
 
 def _contexts(plugin: Plugin, worker: Worker) -> list[AbstractAsyncContextManager[Any]]:
     try:
-        return _asked(plugin, worker)
+        return [_Lifespan(plugin, context) for context in _asked(plugin, worker)]
     except PluginError as error:
-        plugin.take_out("broken", plugin.failure(error))
-        log.warning("%s", plugin.error)
+        _take_out(plugin, plugin.failure(error))
         return []
+
+
+class _Lifespan(AbstractAsyncContextManager[None]):
+    """A plugin's context, whose failures are the plugin's own and not the worker's."""
+
+    def __init__(self, plugin: Plugin, context: AbstractAsyncContextManager[Any]) -> None:
+        self._plugin = plugin
+        self._context = context
+        self._entered = False
+
+    async def __aenter__(self) -> None:
+        try:
+            await self._context.__aenter__()
+        except (Exception, SystemExit) as error:
+            self._blame("entered", error)
+        else:
+            self._entered = True
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._entered:
+            return
+        try:
+            # What it answers is dropped: no plugin may hide how the worker ended.
+            await self._context.__aexit__(kind, error, trace)
+        except (Exception, SystemExit) as raised:
+            if raised is not error:
+                self._blame("left", raised)
+
+    def _blame(self, moment: str, error: BaseException) -> None:
+        text = f"its {HOOK} raised {reason(error)} when it was {moment}"
+        _take_out(self._plugin, self._plugin.failure(text, what="failed"))
+        log.debug("What plugin %s raised:", self._plugin, exc_info=error)
+        current().check()
+
+
+def _take_out(plugin: Plugin, error: str) -> None:
+    plugin.take_out("broken", error)
+    log.warning("%s", error)
 
 
 def _asked(plugin: Plugin, worker: Worker) -> list[AbstractAsyncContextManager[Any]]:

@@ -81,8 +81,14 @@ class Plugin:
         self.state, self.error, self.implementation = state, error, None
         self.brokers, self.middleware, self.commands = {}, (), {}
 
-    def failure(self, error: BaseException | str, part: str = "", url: str = "") -> str:
-        """The sentence that *error* kept the plugin, or this *part* of it, from loading.
+    def failure(
+        self,
+        error: BaseException | str,
+        part: str = "",
+        url: str = "",
+        what: str = "could not be loaded",
+    ) -> str:
+        """The sentence that *error* befell the plugin, or this *part* of it.
 
         No password is shown, such as that of *url*, which a broker was called with.
         """
@@ -91,7 +97,7 @@ class Plugin:
         # the plugin's, which only another version of it can mend.
         remedy = "Reinstall" if isinstance(error, ImportError) else "Update"
         return (
-            f"{subject} {self} could not be loaded: {reason(error, url)}. "
+            f"{subject} {self} {what}: {reason(error, url)}. "
             f"{remedy} it, or set LTQ_DISABLE_PLUGINS={self.name}."
         )
 
