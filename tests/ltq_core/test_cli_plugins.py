@@ -73,6 +73,23 @@ def test_list_as_json_has_these_keys_in_every_state(site: FakeSite) -> None:
     ]
 
 
+NOISY = "print('loading nats')\n"
+
+
+@pytest.mark.parametrize("command", ["list", "show", "check"])
+def test_what_a_plugin_prints_as_it_is_loaded_is_kept_out_of_the_data(
+    site: FakeSite, command: str
+) -> None:
+    (site.root / "noisy_nats.py").write_text(f"{NOISY}from fake_site import SoundBroker")
+    site.add("ltq-nats", {"nats": NOISY + offering("nats", target="noisy_nats:SoundBroker")})
+    site.use()
+
+    result = ltq_plugins(command, *(["nats"] if command == "show" else []), "--json")
+
+    assert [one["name"] for one in json.loads(result.stdout)] == ["nats"]
+    assert "loading nats\n" in result.stderr
+
+
 def test_list_for_people_has_a_row_for_each_plugin(site: FakeSite) -> None:
     populate(site)
 

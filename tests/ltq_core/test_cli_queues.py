@@ -44,6 +44,17 @@ def test_size_as_json_is_an_object(url: str) -> None:
     assert json.loads(ended.out) == {"queue": "github:fetch", "size": 2}
 
 
+def test_what_a_plugin_prints_is_kept_out_of_the_size(site: FakeSite, url: str) -> None:
+    site.add("ltq-noise", {"noise": "print('loading')"})
+    site.use()
+
+    assert ltq("size", "github:fetch", "--broker-url", url) == (
+        0,
+        "github:fetch: 2\n",
+        "loading\n",
+    )
+
+
 @pytest.mark.parametrize("option", ["--broker-url", "--redis-url"])
 def test_broker_url_may_stand_before_the_command(url: str, option: str) -> None:
     assert ltq(option, url, "size", "github:fetch").out == "github:fetch: 2\n"

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 from ltq_core.cli.toolkit import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+
+@contextmanager
+def prints_aside() -> Iterator[None]:
+    """Send to stderr what plugins, brokers and the user's modules print.
+
+    Stdout is for a command's own data, which another program may read.
+    """
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def print_json(data: object) -> None:

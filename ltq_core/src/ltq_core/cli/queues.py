@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from ltq_core.broker import Broker, broker_url_of
+from ltq_core.cli.output import prints_aside
 from ltq_core.errors import ConfigurationError
 from ltq_core.logger import redact
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@prints_aside()
 def ask_broker(question: Callable[[Broker], Awaitable[T]]) -> T:
     """What *question* answers about the broker that this command line speaks of.
 

@@ -9,6 +9,7 @@ from ltq_core.cli import COMMANDS
 from ltq_core.cli.failures import report, report_bug
 from ltq_core.cli.lazy_group import LazyGroup
 from ltq_core.cli.options import broker_url_option
+from ltq_core.cli.output import prints_aside
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import LTQError, PluginError
 from ltq_core.plugins import commands, disable, load_command
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 class Root(LazyGroup):
     """The core's commands, found without discovery, and all that plugins offer."""
 
+    @prints_aside()
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The core's commands, then the plugins'."""
         own = super().list_commands(ctx)
         return [*own, *(name for name in sorted(commands()) if name not in own)]
 
+    @prints_aside()
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command *cmd_name*; the core's own goes before a plugin's."""
         if own := super().get_command(ctx, cmd_name):

@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
 from ltq_core.cli.failures import print_traceback
+from ltq_core.cli.output import prints_aside
 from ltq_core.errors import ConfigurationError, LTQError
 from ltq_core.logger import describe, redact
 
@@ -27,6 +28,7 @@ _CLASSES: dict[Kind, tuple[str, str]] = {
 }
 
 
+@prints_aside()
 def load_target(target: str, *kinds: Kind) -> Any:
     """The object that *target* names, one of *kinds*.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
-from ltq_core.cli.output import print_json
+from ltq_core.cli.output import print_json, prints_aside
 from ltq_core.cli.plugins.contract import broker_problems, command_problems, middleware_problems
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import PluginError
@@ -28,8 +28,9 @@ def check_plugins(context: click.Context, name: str | None, as_json: bool) -> No
     NAME is a plugin or a distribution; without it, every plugin is checked. Exits with
     1 if anything is wrong.
     """
-    plugins = plugins_named(name) if name else current().everything.plugins
-    found = {plugin: _problems(plugin) for plugin in plugins}
+    with prints_aside():
+        plugins = plugins_named(name) if name else current().everything.plugins
+        found = {plugin: _problems(plugin) for plugin in plugins}
     if as_json:
         print_json([_as_object(*item) for item in found.items()])
     else:

@@ -10,7 +10,7 @@ from ltq_core.abilities import abilities_of
 from ltq_core.broker import Broker
 from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
-from ltq_core.cli.output import print_json
+from ltq_core.cli.output import print_json, prints_aside
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import PluginError
 from ltq_core.plugins import Plugin, PluginInfo, plugins_named
@@ -30,7 +30,8 @@ def show_plugin(name: str, as_json: bool) -> None:
 
     NAME is a plugin or a distribution.
     """
-    details = [_details(plugin) for plugin in plugins_named(name)]
+    with prints_aside():
+        details = [_details(plugin) for plugin in plugins_named(name)]
     if as_json:
         print_json(details)
     else:
