@@ -96,6 +96,36 @@ def test_bug_of_a_broker_keeps_its_traceback_without_the_password(
     assert ended.err.endswith("RuntimeError: cannot ask nats://me:***@host\n")
 
 
+@pytest.mark.parametrize("args", [("--help",), ("plugins", "list"), ("size", "nats:q")])
+def test_interrupt_while_a_plugin_is_loaded_ends_the_command_and_names_the_plugin(
+    site: FakeSite, args: tuple[str, ...]
+) -> None:
+    site.add("ltq-nats", {"nats": "raise KeyboardInterrupt"})
+    site.use()
+
+    assert ltq(*args) == (
+        130,
+        "",
+        (
+            "Interrupted. Plugin 'nats' from ltq-nats 1.0 was being loaded. If nobody "
+            "pressed Ctrl-C, set LTQ_DISABLE_PLUGINS=nats.\n"
+        ),
+    )
+
+
+def test_interrupt_while_a_broker_is_imported_names_its_plugin(site: FakeSite) -> None:
+    (site.root / "nats_stops.py").write_text("raise KeyboardInterrupt")
+    site.add("ltq-nats", {"nats": offering("nats", target="nats_stops:Broker")})
+    site.use()
+
+    ended = ltq("size", "nats:q", "--broker-url", "nats://")
+
+    assert ended.code == 130
+    assert ended.err.startswith(
+        "Interrupted. Plugin 'nats' from ltq-nats 1.0 was being loaded."
+    )
+
+
 def test_command_that_two_plugins_offer_is_an_error_that_names_both(site: FakeSite) -> None:
     offer(site, "{'hello': 'hello_command:hello'}")
     offer(site, "{'hello': 'hello_command:hello'}", "ltq-other")

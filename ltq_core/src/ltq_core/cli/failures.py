@@ -13,6 +13,7 @@ from ltq_core.logger import format_traceback, redact
 FAILED = 1
 MISTAKEN = 2
 UNREACHABLE = 3
+INTERRUPTED = 130
 
 
 def report(error: LTQError) -> int:
@@ -28,6 +29,12 @@ def report_bug(error: BaseException) -> int:
     """Print the traceback of *error*, without passwords, and return the exit code for it."""
     print_traceback(error)
     return FAILED
+
+
+def report_interrupt(interrupt: KeyboardInterrupt) -> int:
+    """Print that Ctrl-C came, and while what, and return the exit code for it."""
+    print("Interrupted.", *getattr(interrupt, "__notes__", ()), file=sys.stderr)
+    return INTERRUPTED
 
 
 def print_traceback(error: BaseException) -> None:

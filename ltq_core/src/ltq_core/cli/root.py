@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from click.exceptions import Exit
 
 from ltq_core import __version__
 from ltq_core.cli import COMMANDS
-from ltq_core.cli.failures import report, report_bug
+from ltq_core.cli.failures import report, report_bug, report_interrupt
 from ltq_core.cli.lazy_group import LazyGroup
 from ltq_core.cli.options import broker_url_option
 from ltq_core.cli.output import prints_aside
@@ -15,11 +18,21 @@ from ltq_core.errors import LTQError, PluginError
 from ltq_core.plugins import commands, disable, load_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class Root(LazyGroup):
     """The core's commands, found without discovery, and all that plugins offer."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click does; Ctrl-C ends it as it ends any other program."""
+        with _interruptible():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; Ctrl-C ends it as it ends any other program."""
+        with _interruptible():
+            return super().invoke(ctx)
 
     @prints_aside()
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -33,6 +46,14 @@ class Root(LazyGroup):
         if own := super().get_command(ctx, cmd_name):
             return own
         return _load(cmd_name) if cmd_name in commands() else None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:  # click would say no more than "Aborted!", with 1
+        raise Exit(report_interrupt(interrupt)) from None
 
 
 def _load(name: str) -> click.Command:

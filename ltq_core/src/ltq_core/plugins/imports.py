@@ -43,7 +43,8 @@ def import_part(plugin: Plugin, part: str, target: object) -> Any:
         return target
     try:
         return import_string(target)
-    except (KeyboardInterrupt, GeneratorExit):
+    except (KeyboardInterrupt, GeneratorExit) as error:
+        error.add_note(plugin.interrupted())
         raise
     except BaseException as error:  # an import may end in anything, SystemExit too
         raise PluginError(plugin.failure(error, part)) from harmless(error)

@@ -40,7 +40,8 @@ def load(plugin: Plugin, manager: pluggy.PluginManager) -> None:
         plugin.implementation = import_string(plugin.value)
         plugin.hooks = _register(plugin, manager)
         _ask_all(plugin, manager)
-    except (KeyboardInterrupt, GeneratorExit):
+    except (KeyboardInterrupt, GeneratorExit) as error:
+        error.add_note(plugin.interrupted())
         raise
     except BaseException as error:  # an import may end in anything, SystemExit too
         plugin.take_out("broken", plugin.failure(error))

@@ -101,6 +101,13 @@ class Plugin:
             f"{remedy} it, or set LTQ_DISABLE_PLUGINS={self.name}."
         )
 
+    def interrupted(self) -> str:
+        """The sentences for a Ctrl-C that came, or seemed to come, while it was loaded."""
+        return (
+            f"Plugin {self} was being loaded. If nobody pressed Ctrl-C, "
+            f"set LTQ_DISABLE_PLUGINS={self.name}."
+        )
+
 
 def reason(error: BaseException | str, url: str = "") -> str:
     """What *error* says, without its full stop and without passwords, such as *url*'s."""
