@@ -291,17 +291,45 @@ def test_plugins_are_sorted_by_name_whatever_the_order_on_disk(site: FakeSite) -
     assert [one.name for one in plugins.installed()] == ["alpha", "middle", "zulu"]
 
 
-@pytest.mark.parametrize(
-    ("file", "text"), [("entry_points.txt", "[ltq]\nno equals sign\n"), ("METADATA", "")]
-)
-def test_damaged_metadata_breaks_only_its_own_plugins(
-    site: FakeSite, file: str, text: str
+DAMAGED = {
+    "no name": ("METADATA", b"Version: 1.0\n", "bad"),
+    "no version": ("METADATA", b"Name: ltq-bad\n", "bad"),
+    "nothing": ("METADATA", b"", "bad"),
+    "other bytes": ("METADATA", b"\xff\xfe", "bad"),
+    "no equals sign": ("entry_points.txt", b"[ltq]\nno equals sign\n", "ltq-bad"),
+    "other bytes among entry points": ("entry_points.txt", b"[ltq]\n\xff = x\n", "ltq-bad"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_metadata_breaks_only_its_own_plugins_and_is_named(
+    site: FakeSite, kind: str
 ) -> None:
-    (site.describe("ltq-bad", "[ltq]\nbad = ltq_bad\n") / file).write_text(text)
+    file, text, name = DAMAGED[kind]
+    info = site.describe("ltq-bad", "[ltq]\nbad = ltq_bad\n")
+    (info / file).write_bytes(text)
     site.add("ltq-good", {"good": offering("good")})
     site.use()
 
-    assert sorted(one.state for one in plugins.installed()) == ["broken", "ok"]
+    bad, good = sorted(plugins.installed(), key=lambda one: one.distribution)
+    assert (bad.name, bad.distribution, bad.version, bad.state) == (
+        name,
+        "ltq-bad",
+        "1.0",
+        "broken",
+    )
+    assert f"from ltq-bad 1.0 could not be loaded: {info / file} is damaged" in str(bad.error)
+    assert str(bad.error).endswith(f"). Reinstall it, or set LTQ_DISABLE_PLUGINS={name}.")
+    assert good.state == "ok"
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_plugin_with_damaged_metadata_can_be_disabled(site: FakeSite, kind: str) -> None:
+    file, text, name = DAMAGED[kind]
+    (site.describe("ltq-bad", "[ltq]\nbad = ltq_bad\n") / file).write_bytes(text)
+    site.use(disabled={"ltq-bad": "a test"})
+
+    assert info(name).state == "disabled"
 
 
 def test_damaged_metadata_of_a_distribution_without_plugins_is_not_read(site: FakeSite) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ltq_core.logger import describe
 from ltq_core.plugins.claims import choose, listed
 from ltq_core.plugins.plugin import Plugin, canonical
 from ltq_core.plugins.requirement import CORE, unmet
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, EntryPoint
 
 GROUP = "ltq"
+ENTRY_POINTS = "entry_points.txt"
 
 
 def find(distributions: Iterable[Distribution]) -> list[Plugin]:
@@ -32,18 +35,50 @@ def find(distributions: Iterable[Distribution]) -> list[Plugin]:
 
 def _plugins_of(dist: Distribution) -> list[Plugin]:
     # Most distributions have no plugin: they, and their faults, are not parsed.
-    if f"[{GROUP}]" not in (dist.read_text("entry_points.txt") or ""):
+    if f"[{GROUP}]" not in _entry_points(dist):
         return []
-    name = version = "unknown"
+    name, version = _folder_name(dist)
+    said: Mapping[str, Any] = {}
+    damage = None
     try:
         said = dist.metadata.json  # parsed once: each property of dist parses it anew
         name, version = str(said["name"]), str(said["version"])
-        entries = dist.entry_points.select(group=GROUP)
-        return [_plugin(entry, name, version, said, dist) for entry in entries]
     except Exception as error:  # damaged metadata fails in many ways
-        plugin = Plugin(name, "", name, version, location=str(dist.locate_file("")))
-        plugin.take_out("broken", plugin.failure(error))
-        return [plugin]
+        damage = _damage(dist, "METADATA", error)
+    try:
+        entries = dist.entry_points.select(group=GROUP)
+        plugins = [_plugin(entry, name, version, said, dist) for entry in entries]
+    except Exception as error:
+        damage = _damage(dist, ENTRY_POINTS, error)
+        plugins = [Plugin(name, "", name, version, location=str(dist.locate_file("")))]
+    if damage is not None:
+        for plugin in plugins:
+            plugin.take_out("broken", plugin.failure(damage))
+    return plugins
+
+
+def _entry_points(dist: Distribution) -> str:
+    try:
+        return dist.read_text(ENTRY_POINTS) or ""
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="replace")
+
+
+def _folder_name(dist: Distribution) -> tuple[str, str]:
+    """Name and version as the folder of the metadata has them."""
+    name, _, version = _folder(dist).stem.partition("-")
+    return canonical(name), version
+
+
+def _folder(dist: Distribution) -> Path:
+    # No public name tells it. A finder of another kind may have none.
+    return Path(getattr(dist, "_path", "unknown-unknown.dist-info"))
+
+
+def _damage(dist: Distribution, file: str, error: Exception) -> ImportError:
+    # An installation that is not whole, like a module that is missing.
+    place = _folder(dist) / file
+    return ImportError(f"{place} is damaged ({describe(error)})")
 
 
 def _plugin(
