@@ -405,6 +405,23 @@ def test_command_line_keeps_a_plugin_out(site: FakeSite) -> None:
     assert info("nats").error == "Plugin 'nats' from ltq-nats 1.0 is disabled by -p no:Nats."
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("redsi", "Did you mean 'redis'?"), ("x", "See: ltq plugins list.")]
+)
+def test_name_that_disables_nothing_is_a_warning_with_the_nearest_name(
+    site: FakeSite, caplog: pytest.LogCaptureFixture, name: str, hint: str
+) -> None:
+    site.add("ltq-redis", {"redis": offering("redis")})
+    site.use(disabled={name: "LTQ_DISABLE_PLUGINS", "ltq-redis": "a test"})
+
+    plugins.installed()
+
+    assert "\n".join(caplog.messages) == (
+        f"No plugin named '{name}' is installed, so LTQ_DISABLE_PLUGINS cannot disable it. "
+        f"{hint}"
+    )
+
+
 def test_disabled_plugin_is_not_imported(site: FakeSite) -> None:
     site.add("ltq-nats", {"nats": offering("nats")})
     site.use(disabled={"nats": "a test"})

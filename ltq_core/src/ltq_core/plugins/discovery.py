@@ -6,9 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ltq_core.logger import describe
+from ltq_core.logger import describe, get_logger, printable
 from ltq_core.plugins.claims import choose, listed
-from ltq_core.plugins.plugin import Plugin, canonical
+from ltq_core.plugins.plugin import Plugin, canonical, nearest
 from ltq_core.plugins.requirement import CORE, unmet
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GROUP = "ltq"
 ENTRY_POINTS = "entry_points.txt"
+
+log = get_logger("plugins")
 
 
 def find(distributions: Iterable[Distribution]) -> list[Plugin]:
@@ -107,11 +109,23 @@ def exclude(plugins: list[Plugin], disabled: Mapping[str, str], core_version: st
     for plugin in plugins:
         if settings := sorted(disabled[n] for n in plugin.names() & disabled.keys()):
             plugin.take_out("disabled", f"Plugin {plugin} is disabled by {settings[0]}.")
+    _warn_unknown(plugins, disabled)
     for plugin in (p for p in plugins if p.state == "ok"):
         _require_core(plugin, core_version)
     remaining = [plugin for plugin in plugins if plugin.state == "ok"]
     for _, group in groupby(remaining, key=lambda plugin: plugin.name):
         _refuse_namesakes(list(group))
+
+
+def _warn_unknown(plugins: list[Plugin], disabled: Mapping[str, str]) -> None:
+    known = {name for plugin in plugins for name in plugin.names()}
+    for name in sorted(disabled.keys() - known):
+        log.warning(
+            "No plugin named '%s' is installed, so %s cannot disable it. %s",
+            printable(name),
+            disabled[name],
+            nearest(name, plugins),
+        )
 
 
 def _require_core(plugin: Plugin, version: str) -> None:

@@ -11,7 +11,7 @@ from ltq_core.errors import PluginError
 from ltq_core.logger import describe, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich_click import Command
 
@@ -107,6 +107,14 @@ class Plugin:
             f"Plugin {self} was being loaded. If nobody pressed Ctrl-C, "
             f"set LTQ_DISABLE_PLUGINS={self.name}."
         )
+
+
+def nearest(name: str, plugins: Iterable[Plugin]) -> str:
+    """What to do about *name*, which none of *plugins* has."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted({plugin.name for plugin in plugins}), n=1)
+    return f"Did you mean '{near[0]}'?" if near else "See: ltq plugins list."
 
 
 def reason(error: BaseException | str, url: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ltq_core.errors import ConfigurationError
 from ltq_core.logger import printable
-from ltq_core.plugins.plugin import canonical
+from ltq_core.plugins.plugin import canonical, nearest
 from ltq_core.plugins.registry import current
 
 if TYPE_CHECKING:
@@ -90,15 +90,11 @@ def plugins_named(name: str) -> list[Plugin]:
     Raises:
         ConfigurationError: There is none; suggests the nearest name.
     """
-    from difflib import get_close_matches
-
     plugins = current().everything.plugins
     if found := [plugin for plugin in plugins if canonical(name) in plugin.names()]:
         return found
     names = sorted({plugin.name for plugin in plugins})
-    near = get_close_matches(name, names, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else "See: ltq plugins list."
     raise ConfigurationError(
         f"No plugin named '{printable(name)}' is installed "
-        f"(installed: {', '.join(names)}). {hint}"
+        f"(installed: {', '.join(names)}). {nearest(name, plugins)}"
     )
