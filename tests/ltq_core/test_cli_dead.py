@@ -179,7 +179,7 @@ def test_requeue_of_all_leaves_those_without_a_message(store: Store) -> None:
     ended = store.dead("requeue", "--all")
 
     assert ended.out == f"{QUEUE}: 3 requeued\n"
-    assert ended.err == "1 could never be decoded and stay dead letters.\n"
+    assert ended.err == "1 could never be decoded and stay dead letters. See: ltq dead show.\n"
     assert store.ids() == ["odd"]
 
 
@@ -197,7 +197,7 @@ def test_id_that_is_not_there_is_named_and_the_others_are_done(
     ended = store.dead(command, "one", "four")
 
     assert ended.code == 1
-    assert ended.err == f"Error: {QUEUE} has no dead letter four.\n"
+    assert ended.err == f"Error: {QUEUE} has no dead letter four. See: ltq dead list {QUEUE}.\n"
     assert ended.out
 
 
@@ -230,5 +230,6 @@ def test_broker_without_dead_letters_is_answered_with_those_that_keep_them(
 
     assert ended.code == 2
     assert ended.err == (
-        "Error: PlainBroker keeps no dead letters (installed, and does: together).\n"
+        "Error: PlainBroker keeps no dead letters. Use a broker that does (installed: "
+        "together).\n"
     )

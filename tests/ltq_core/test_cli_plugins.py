@@ -273,6 +273,7 @@ def test_check_of_a_sound_plugin_exits_with_zero(site: FakeSite) -> None:
         "1 / 0",
         offering("bad", target="missing_client:Broker"),
         offering("bad", target="fake_site:FakeSite"),
+        offering("bad", target="builtins:dict"),
         answering("ltq_register_middleware", "[MiddlewareSpec('m', 'missing:M')]"),
         answering("ltq_register_commands", "{'cmd': 'builtins:print'}"),
         answering("ltq_register_commands", "{'run': 'm:c'}"),

@@ -130,7 +130,9 @@ def test_concurrency_without_a_worker_is_a_mistake(jobs: CommandLine) -> None:
     ended = jobs.run("run", "jobs:scheduler", "--concurrency", "7")
 
     assert ended.code == 2
-    assert ended.err == "Error: --concurrency limits a worker, and here is none.\n"
+    assert (
+        ended.err == "Error: --concurrency limits a worker, and here is none. Leave it out.\n"
+    )
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon"])

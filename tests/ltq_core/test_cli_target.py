@@ -98,7 +98,8 @@ def test_missing_module_of_a_package_is_answered_with_the_nearest_one(here: Path
 
 def test_missing_module_with_nothing_near_gets_no_suggestion(here: Path) -> None:
     assert mistake("zzz:worker") == (
-        f"There is no module 'zzz', neither installed nor in {here}."
+        f"There is no module 'zzz', neither installed nor in {here}. "
+        "Change to the folder that it stands in, or install its package."
     )
 
 
@@ -122,7 +123,7 @@ def test_object_of_another_kind_is_answered_with_one_that_fits(here: Path) -> No
 
 def test_module_without_a_fitting_object_is_said_to_hold_none(here: Path) -> None:
     assert mistake("github:worker", "app") == (
-        "'github:worker' is a Worker, not an app. It holds no app."
+        "'github:worker' is a Worker, not an app. It holds no app: name the module that does."
     )
 
 
@@ -151,7 +152,8 @@ def test_module_that_fails_is_shown_with_its_own_traceback(
     (here / "failing.py").write_text(source)
 
     assert mistake("failing:worker").startswith(
-        f"Module 'failing' failed while it was imported: {failure}"
+        f"Module 'failing' failed while it was imported, as the traceback above shows: "
+        f"{failure}"
     )
     shown = capsys.readouterr().err
     assert f'File "{here / "failing.py"}", line 1' in shown
@@ -191,7 +193,7 @@ def test_run_shows_the_traceback_of_a_module_that_fails(command_line: CommandLin
     assert ended.code == 2
     assert lines[0] == "Traceback (most recent call last):"
     assert lines[1].endswith('github.py", line 3, in <module>')
-    assert lines[-1].startswith("Error: Module 'github' failed while it was imported: ")
+    assert lines[-1].startswith("Error: Module 'github' failed while it was imported, ")
 
 
 def test_stray_file_in_the_current_directory_shadows_no_library(

@@ -394,7 +394,8 @@ def test_environment_keeps_a_plugin_out_by_plugin_or_distribution_name(
 
     assert info("nats").state == "disabled"
     assert info("nats").error == (
-        "Plugin 'nats' from ltq-nats 1.0 is disabled by LTQ_DISABLE_PLUGINS."
+        "Plugin 'nats' from ltq-nats 1.0 is disabled by LTQ_DISABLE_PLUGINS. "
+        "Leave that out to use it."
     )
 
 
@@ -402,7 +403,9 @@ def test_command_line_keeps_a_plugin_out(site: FakeSite) -> None:
     site.add("ltq-nats", {"nats": "raise SystemExit"})
     plugins.disable(["Nats"])
 
-    assert info("nats").error == "Plugin 'nats' from ltq-nats 1.0 is disabled by -p no:Nats."
+    assert info("nats").error == (
+        "Plugin 'nats' from ltq-nats 1.0 is disabled by -p no:Nats. Leave that out to use it."
+    )
 
 
 @pytest.mark.parametrize(

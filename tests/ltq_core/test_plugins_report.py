@@ -48,9 +48,9 @@ def test_plugin_that_offers_a_command_of_the_core_is_in_conflict(site: FakeSite)
     (info,) = plugins.installed(core_commands=["run", "streams"])
 
     assert info.state == "conflict"
-    assert (
-        info.error
-        == "Plugin 'nats' from ltq-nats 1.0 cannot replace the core's command 'streams'."
+    assert info.error == (
+        "Plugin 'nats' from ltq-nats 1.0 cannot replace the core's command 'streams', which "
+        "stands. Update it, or set LTQ_DISABLE_PLUGINS=nats."
     )
 
 

@@ -165,7 +165,7 @@ def test_scheme_of_a_disabled_plugin_says_who_disabled_it(site: FakeSite) -> Non
 
     assert str(caught.value) == (
         "No broker for 'rediss://': Plugin 'redis' from ltq-redis 1.0 is disabled by "
-        "LTQ_DISABLE_PLUGINS."
+        "LTQ_DISABLE_PLUGINS. Leave that out to use it."
     )
 
 
@@ -272,7 +272,8 @@ def test_url_that_a_broker_refuses_is_the_users_error_without_the_password(
 
     assert str(caught.value) == (
         "'nats://user:***@host:port' is no URL for 'nats' from ltq-nats 1.0: "
-        "ValueError: bad port in nats://user:***@host:port."
+        "ValueError: bad port in nats://user:***@host:port. Correct the URL; in a password, "
+        "write '/', '?', '#' and '@' as %2F, %3F, %23 and %40."
     )
 
 

@@ -55,7 +55,9 @@ class Crew:
             ConfigurationError: There is no worker.
         """
         if not self.workers:
-            raise ConfigurationError("--concurrency limits a worker, and here is none.")
+            raise ConfigurationError(
+                "--concurrency limits a worker, and here is none. Leave it out."
+            )
         for worker in self.workers:
             worker.concurrency = concurrency
 

@@ -65,7 +65,10 @@ class Selection:
         """Raise an `LTQError` that names the ids which *letters* lacks."""
         missing = [id_ for id_ in self.ids if id_ not in {letter.id for letter in letters}]
         if missing:
-            raise LTQError(f"{self.queue} has no dead letter {', '.join(missing)}.")
+            raise LTQError(
+                f"{self.queue} has no dead letter {', '.join(missing)}. "
+                f"See: ltq dead list {self.queue}."
+            )
 
 
 def requeue(queue: str, letters: Sequence[DeadLetter]) -> int:
@@ -73,7 +76,10 @@ def requeue(queue: str, letters: Sequence[DeadLetter]) -> int:
     whole = [letter.id for letter in reversed(letters) if letter.message is not None]
     if len(whole) < len(letters):
         count = len(letters) - len(whole)
-        click.echo(f"{count} could never be decoded and stay dead letters.", err=True)
+        click.echo(
+            f"{count} could never be decoded and stay dead letters. See: ltq dead show.",
+            err=True,
+        )
     return _in_batches(whole, lambda keeper, ids: keeper.requeue_dead(queue, ids))
 
 
@@ -126,7 +132,8 @@ def _keeper(broker: Broker) -> DeadLetters:
         return broker
     others = ", ".join(schemes_with(DeadLetters)) or "none"
     raise ConfigurationError(
-        f"{type(broker).__name__} keeps no dead letters (installed, and does: {others})."
+        f"{type(broker).__name__} keeps no dead letters. Use a broker that does "
+        f"(installed: {others})."
     )
 
 

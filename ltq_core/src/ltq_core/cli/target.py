@@ -103,16 +103,21 @@ def _missing(name: str, here: str) -> str:
     package, _, last = name.rpartition(".")
     beside = iter_modules([str(Path(here, *package.split(".")))])
     near = get_close_matches(last, [module.name for module in beside], n=1)
-    hint = f"Did you mean '{'.'.join(filter(None, [package, *near]))}'?" if near else ""
-    return f"There is no module '{name}', neither installed nor in {here}. {hint}".rstrip()
+    hint = (
+        f"Did you mean '{'.'.join(filter(None, [package, *near]))}'?"
+        if near
+        else "Change to the folder that it stands in, or install its package."
+    )
+    return f"There is no module '{name}', neither installed nor in {here}. {hint}"
 
 
 def _failure(name: str, error: BaseException) -> ConfigurationError:
-    """Print where the user's module failed; what follows says only that it did."""
+    """Print where the user's module failed; what is returned says only that it did."""
     frames = _own_frames(error.__traceback__)
     print_traceback(error.with_traceback(frames))
     return ConfigurationError(
-        f"Module '{name}' failed while it was imported: {redact(describe(error))}"
+        f"Module '{name}' failed while it was imported, as the traceback above shows: "
+        f"{redact(describe(error))}"
     )
 
 
@@ -130,7 +135,7 @@ def _suggest(module: ModuleType, path: str, kinds: tuple[Kind, ...]) -> str:
     fitting = [name for name, value in vars(module).items() if kind_of(value) in kinds]
     near = get_close_matches(path, fitting, n=1) or fitting
     if not near:
-        return f"It holds no {' and no '.join(kinds)}."
+        return f"It holds no {' and no '.join(kinds)}: name the module that does."
     named = " or ".join(f"'{module.__name__}:{name}'" for name in near)
     return f"Did you mean {named}?"
 

@@ -108,7 +108,10 @@ def exclude(plugins: list[Plugin], disabled: Mapping[str, str], core_version: st
     """
     for plugin in plugins:
         if settings := sorted(disabled[n] for n in plugin.names() & disabled.keys()):
-            plugin.take_out("disabled", f"Plugin {plugin} is disabled by {settings[0]}.")
+            plugin.take_out(
+                "disabled",
+                f"Plugin {plugin} is disabled by {settings[0]}. Leave that out to use it.",
+            )
     _warn_unknown(plugins, disabled)
     for plugin in (p for p in plugins if p.state == "ok"):
         _require_core(plugin, core_version)

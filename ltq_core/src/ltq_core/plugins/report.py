@@ -49,7 +49,10 @@ class PluginInfo:
         state, errors = plugin.state, [plugin.error] if plugin.error else []
         for name in sorted(plugin.commands.keys() & set(core_commands)):
             state = "conflict"
-            errors.append(f"Plugin {plugin} cannot replace the core's command '{name}'.")
+            errors.append(
+                f"Plugin {plugin} cannot replace the core's command '{name}', which stands. "
+                f"Update it, or set LTQ_DISABLE_PLUGINS={plugin.name}."
+            )
         return cls(
             plugin.name,
             plugin.distribution,

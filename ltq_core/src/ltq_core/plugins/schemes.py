@@ -28,6 +28,11 @@ PACKAGES = {"memory": "ltq-memory"} | dict.fromkeys(REDIS_SCHEMES, "ltq-redis")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
+_CORRECT = (
+    "Correct the URL; in a password, write '/', '?', '#' and '@' as %2F, %3F, %23 and %40."
+)
+
+
 def broker_from_url(url: str) -> Broker:
     """The broker that *url* names; see `Broker.from_url`."""
     scheme = scheme_of(url)
@@ -39,7 +44,7 @@ def broker_from_url(url: str) -> Broker:
             raise
         raise _rewritten(error, url) from None
     except ValueError as error:  # a port that is no number, and the like: the URL's fault
-        text = f"'{redact(url)}' is no URL for {plugin}: {reason(error, url)}."
+        text = f"'{redact(url)}' is no URL for {plugin}: {reason(error, url)}. {_CORRECT}"
         raise ConfigurationError(text) from harmless(error, url)
     except (Exception, SystemExit) as error:
         raise PluginError(plugin.failure(error, _part(scheme), url)) from harmless(error, url)

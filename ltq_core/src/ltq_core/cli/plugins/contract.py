@@ -91,7 +91,7 @@ def _call_problems(
         kwargs = {name[:-1]: None for name in call if name.endswith("=")}
         try:
             inspect.signature(function).bind(*args, **kwargs)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:  # a builtin may have no signature
             shown = ", ".join(name for name in call if name != "self")
             yield f"{what} must take ({shown}): {error}."
             return
