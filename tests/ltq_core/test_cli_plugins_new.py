@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
 import tomllib
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +17,11 @@ from click.testing import CliRunner, Result
 from ltq_core.cli.plugins import plugins
 from ltq_core.cli.plugins.new import KINDS
 from ltq_core.errors import ConfigurationError
+from ltq_core.message import Message
+from ltq_core.testing import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CORE = Path(__file__).parents[2] / "ltq_core"
 
@@ -91,6 +100,57 @@ def test_name_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
 def test_name_that_is_taken_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="is taken"):
         new(tmp_path, name)
+
+
+@pytest.fixture
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A scaffolded broker, as it is before anybody touched it."""
+    new(tmp_path, "ltq-raw")
+    monkeypatch.syspath_prepend(str(tmp_path / "ltq-raw/src"))
+    broker = import_module("ltq_raw.broker").RawBroker("raw://")
+    yield broker
+    asyncio.run(broker.close())
+    for name in [name for name in sys.modules if name.startswith("ltq_raw")]:
+        del sys.modules[name]
+
+
+def lease_threads() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if one.name == "ltq-lease"}
+
+
+def test_scaffolded_broker_has_one_lease_thread_however_many_loops_it_served(
+    broker: Any,
+) -> None:
+    before = lease_threads()
+
+    async def take() -> None:
+        await broker.publish(Message(task_name="q"))
+        await broker.consume("q")
+
+    for _ in range(3):
+        asyncio.run(take())
+
+    wait_until(
+        lambda: len(lease_threads() - before) == 1, 10, "the threads of closed loops to end"
+    )
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_scaffolded_consume_ends_when_it_is_cancelled_as_it_wakes(
+    broker: Any, turns: int
+) -> None:
+    async def cancel() -> bool:
+        consuming = asyncio.ensure_future(broker.consume("q"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await broker.publish(Message(task_name="another"))  # wakes it for nothing
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        consuming.cancel()
+        await asyncio.wait({consuming}, timeout=2)
+        return consuming.cancelled()
+
+    assert asyncio.run(cancel())
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
