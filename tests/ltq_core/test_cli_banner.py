@@ -184,6 +184,22 @@ def test_banner_fits_into_80_columns(
     assert max(map(len, said(worker).splitlines())) <= 80
 
 
+def test_banner_breaks_no_line_within_a_name_a_count_or_a_rule(
+    worker: ltq.Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    scheduler = ltq.Scheduler("memory://")
+    task = add_task(
+        worker, "a_task_with_a_name_that_is_nearly_as_long_as_one_line_is", max_tries=3
+    )
+    scheduler.cron("0 4 * * 1-5", task.message())
+
+    text = said(worker, schedulers=(scheduler,))
+
+    assert "\n              0 waiting  max_tries=3\n" in text
+    assert "\n              [0 4 * * 1-5 UTC]\n" in text
+
+
 def test_banner_counts_the_tasks_beyond_twenty(worker: ltq.Worker) -> None:
     for name in LONG:
         add_task(worker, name)

@@ -100,6 +100,31 @@ def test_list_for_people_has_a_row_for_each_plugin(site: FakeSite) -> None:
     assert "ZeroDivisionError: division by zero. Update it" in lines[1]
 
 
+def test_list_and_its_errors_fit_into_80_columns(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    populate(site)
+
+    lines = ltq_plugins("list").stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == ["bad", "ltq-bad", "1.0", "broken", "-", "-"]
+    assert lines[2].startswith("    Plugin 'bad' from ltq-bad 1.0 could not be loaded: ")
+
+
+@pytest.mark.parametrize("args", [("show", "bad"), ("check",)])
+def test_what_is_said_of_a_plugin_fits_into_80_columns(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    populate(site)
+
+    lines = ltq_plugins(*args).stdout.splitlines()
+
+    assert max(len(line) for line in lines if "/" not in line) <= 80
+
+
 def test_list_of_all_shows_options_and_commands(site: FakeSite) -> None:
     site.add("ltq-nats", {"nats": answering("ltq_register_commands", "{'streams': 'm:c'}")})
     site.use()

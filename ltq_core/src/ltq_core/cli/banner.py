@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ltq_core import __version__
 from ltq_core.abilities import Rate
-from ltq_core.cli.output import columns
+from ltq_core.cli.table import columns, flat, glued, wrapped
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import BrokerError
 from ltq_core.logger import printable, redact
@@ -36,15 +35,17 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 def print_banner(workers: Sequence[Worker], schedulers: Sequence[Scheduler]) -> None:
     """Print what is about to run, to stderr."""
     lines = list(_lines(workers, schedulers))
-    width = min(shutil.get_terminal_size().columns, 100) - _LABEL
-    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     colour = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
     click.echo(click.style(f"LTQ {__version__}", bold=True), err=True, color=colour)
     for label, text in lines:
-        first, *rest = wrap(text) or ["none"]
+        first, *rest = wrapped(text or "none", _width(), "  ")
         click.echo(click.style(label.ljust(_LABEL), dim=True) + first, err=True, color=colour)
         for line in rest:
             click.echo(" " * _LABEL + line, err=True)
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, 100) - _LABEL
 
 
 def _lines(
@@ -56,7 +57,8 @@ def _lines(
     for scheduler in schedulers:
         yield from _about_scheduler(scheduler)
     loaded = [plugin for plugin in current().found.plugins if plugin.implementation]
-    yield "Plugins", ", ".join(f"{plugin.name} {plugin.version}" for plugin in loaded)
+    named = [f"{plugin.name} {plugin.version}" for plugin in loaded]
+    yield "Plugins", ", ".join(glued(text, _width()) for text in named)
 
 
 def _about_worker(worker: Worker, sizes: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -75,10 +77,17 @@ def _about_scheduler(scheduler: Scheduler) -> Iterator[tuple[str, str]]:
 
 
 def _listed(label: str, rows: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
-    lines = columns(rows[:_MOST]) if rows else ["none"]
+    lines = _rows(rows[:_MOST]) if rows else ["none"]
     if len(rows) > _MOST:
         lines.append(f"and {len(rows) - _MOST} more")
     yield from zip([label, *[""] * (len(lines) - 1)], lines, strict=True)
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    # The last cell may be folded; columns need room for the others.
+    if max(map(len, columns([row[:-1] for row in rows]))) > _width():
+        return [flat(row, _width()) for row in rows]
+    return columns(rows)
 
 
 def _about_task(task: Task[Any, Any], size: int | None) -> tuple[str, str, str]:
@@ -89,7 +98,9 @@ def _about_task(task: Task[Any, Any], size: int | None) -> tuple[str, str, str]:
 
 def _about_job(job: Job) -> tuple[str, str]:
     tick = job.next(datetime.now(UTC))
-    return f"{tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "at once", str(job)
+    name, _, rule = str(job).rpartition(" [")
+    when = f"{tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "at once"
+    return when, f"{name} {glued(f'[{rule}', _width())}"
 
 
 def _value(value: object) -> str:

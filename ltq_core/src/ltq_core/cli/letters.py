@@ -102,7 +102,9 @@ def print_list(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
     if as_json:
         print_json([_plain(letter) for letter in letters])
     elif letters:
-        print_table([("ID", "DIED", "REASON", "TRIES", "ERROR"), *map(_row, letters)])
+        print_table(
+            [("ID", "DIED", "REASON", "TRIES", "ERROR"), *map(_row, letters)], note=True
+        )
     else:
         click.echo("No dead letters.", err=True)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
+from ltq_core.cli.table import columns, folded, folded_with_notes, wrapped
 from ltq_core.cli.toolkit import click
 
 if TYPE_CHECKING:
@@ -28,15 +30,29 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print *rows*, the first one their headings, in columns; nothing is wrapped or cut."""
-    click.echo("\n".join(columns(rows)))
+def print_table(rows: Sequence[Sequence[str]], *, note: bool = False) -> None:
+    """Print *rows*, the first one their headings, in columns.
+
+    Nothing is folded or cut where a program reads. On a terminal that is too narrow,
+    cells are folded between words.
+
+    Args:
+        rows: The rows.
+        note: Whether the last cell is a sentence, to stand below a row that is too long.
+    """
+    width = terminal_width()
+    lines = columns(rows)
+    if width is not None and max(map(len, lines)) > width:
+        lines = folded_with_notes(rows, width) if note else folded(rows, width)
+    click.echo("\n".join(lines))
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """*rows* as lines whose cells stand below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = (
-        [cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows
-    )
-    return ["  ".join(cells).rstrip() for cells in padded]
+def folded_text(text: str, indent: str) -> list[str]:
+    """*text* in lines that fit a terminal, all but the first behind *indent*."""
+    width = terminal_width()
+    return [text] if width is None else wrapped(text, width, indent)
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal, or ``$COLUMNS``; None where a program reads."""
+    return shutil.get_terminal_size((0, 0)).columns or None

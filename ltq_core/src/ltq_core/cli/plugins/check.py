@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
-from ltq_core.cli.output import print_json, prints_aside
+from ltq_core.cli.output import folded_text, print_json, prints_aside
 from ltq_core.cli.plugins.contract import broker_problems, command_problems, middleware_problems
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import PluginError
@@ -49,7 +49,8 @@ def _as_object(plugin: Plugin, problems: list[str]) -> dict[str, Any]:
 
 
 def _lines(plugin: Plugin, problems: list[str]) -> list[str]:
-    return [f"{plugin.name}: {text}" for text in problems or [plugin.state]]
+    texts = [f"{plugin.name}: {text}" for text in problems or [plugin.state]]
+    return [line for text in texts for line in folded_text(text, "  ")]
 
 
 def _problems(plugin: Plugin) -> list[str]:

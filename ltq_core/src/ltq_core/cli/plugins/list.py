@@ -24,7 +24,7 @@ def list_plugins(everything: bool, broken: bool, scheme: str | None, as_json: bo
         print_json([asdict(info) for info in infos])
     elif infos:
         columns = [_columns(info, everything) for info in infos]
-        print_table([list(columns[0]), *(list(row.values()) for row in columns)])
+        print_table([list(columns[0]), *(list(row.values()) for row in columns)], note=True)
     else:
         click.echo("No such plugin is installed.", err=True)
     current().check()

@@ -10,7 +10,7 @@ from ltq_core.abilities import abilities_of
 from ltq_core.broker import Broker
 from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
-from ltq_core.cli.output import print_json, prints_aside
+from ltq_core.cli.output import folded_text, print_json, prints_aside
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import PluginError
 from ltq_core.plugins import Plugin, PluginInfo, plugins_named
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ltq_core.middleware import MiddlewareSpec
+
+
+_LABEL = 14  # the width of the widest label, and a space
 
 
 @click.command("show")
@@ -95,7 +98,8 @@ def _target(target: object) -> str:
 def _lines(details: dict[str, Any]) -> Iterator[str]:
     for label, values in _facts(details):
         for index, value in enumerate(values or ["-"]):
-            yield f"{label + ':' if index == 0 else '':14}{value}"
+            head = f"{label + ':' if index == 0 else '':{_LABEL}}"
+            yield from folded_text(head + value, " " * (_LABEL + 2))
 
 
 def _facts(details: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
