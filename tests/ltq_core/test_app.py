@@ -285,7 +285,7 @@ def test_worker_that_dies_takes_the_app_down_with_its_exception(
 
     with pytest.raises(FatalError, match="fatal"):
         asyncio.run(asyncio.wait_for(app.run(), 20))
-    assert "Worker 'fatal' died: FatalError: fatal" in caplog.text
+    assert "Worker 'fatal' died: the app ends" in caplog.text
 
 
 def test_first_death_is_the_one_that_is_raised():

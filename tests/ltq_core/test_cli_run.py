@@ -152,6 +152,25 @@ def test_broker_that_is_away_is_waited_for(away: CommandLine) -> None:
     assert running.stopped() == 0
 
 
+def test_wait_for_a_broker_that_is_away_says_how_long_it_is(away: CommandLine) -> None:
+    ended = away.run(
+        "run", "jobs:worker", "--broker-url", "away://", "--connect-timeout", "0.1"
+    )
+
+    assert "Waiting for the broker, asking again in 0.0" in ended.err
+    assert " in 0.00 s" not in ended.err
+
+
+def test_failure_of_an_app_is_told_once(away: CommandLine) -> None:
+    away_at_once = ("--broker-url", "away://", "--connect-timeout", "0")
+    ended = away.run("run", "--app", "jobs:app", *away_at_once)
+
+    assert ended.code == 3
+    assert ended.err.count("Nobody answers at away://.") == 1
+    assert "Worker 'jobs' died: the app ends\n" in ended.err
+    assert ended.err.endswith("\nError: Nobody answers at away://.\n")
+
+
 def test_broker_that_stays_away_for_the_connect_timeout_ends_the_run(
     away: CommandLine,
 ) -> None:

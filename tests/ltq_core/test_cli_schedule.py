@@ -50,6 +50,13 @@ def test_list_has_a_line_for_each_job(target: str) -> None:
     assert lines[3].endswith("  -              -        -")
 
 
+@pytest.mark.parametrize("command", ["list", "next"])
+def test_broker_url_is_taken_as_everywhere(target: str, command: str) -> None:
+    ended = ltq("schedule", command, target, "--broker-url", "memory://")
+
+    assert (ended.code, ended.err) == (0, "")
+
+
 def test_list_as_json_tells_all_of_each_job(target: str) -> None:
     jobs = json.loads(ltq("schedule", "list", target, "--json").out)
 

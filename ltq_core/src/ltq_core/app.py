@@ -139,7 +139,9 @@ class _WorkerThread(threading.Thread):
                     )
                 )
         except BaseException as error:
-            log.error("Worker '%s' died: %s", self._worker.name, describe(error))
+            # `App.run` raises the first failure, when the others have ended: not twice.
+            why = describe(error) if self._failures else "the app ends"
+            log.error("Worker '%s' died: %s", self._worker.name, why)
             self._failures.append(error)
         finally:
             self._report()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ltq_core.cli.options import json_option
+from ltq_core.cli.options import broker_url_option, json_option
 from ltq_core.cli.toolkit import click
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def schedule() -> None:
 @schedule.command("list")
 @click.argument("target", metavar="MODULE:SCHEDULER")
 @json_option
+@broker_url_option
 def list_jobs(target: str, as_json: bool) -> None:
     """List the jobs of a scheduler."""
     from ltq_core.cli.output import print_json, print_table
@@ -64,6 +65,7 @@ def _instant(ctx: click.Context, option: click.Parameter, text: str | None) -> d
     help="Show what comes after this instant, in UTC unless it says otherwise.  [default: now]",
 )
 @json_option
+@broker_url_option
 def next_ticks(target: str, count: int, after: datetime, as_json: bool) -> None:
     """Show the next ticks of all jobs, in the order of time."""
     from ltq_core.cli.output import print_json, print_table

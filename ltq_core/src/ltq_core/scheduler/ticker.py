@@ -136,7 +136,7 @@ class Ticker:
                 delay = pause(failures)
                 failures += 1
                 log.warning(
-                    "%s is tried again in %.1f s: %s", self._job, delay, describe(error)
+                    "%s is tried again in %.2f s: %s", self._job, delay, describe(error)
                 )
             await asyncio.sleep(delay)
             await self._clock.refresh()

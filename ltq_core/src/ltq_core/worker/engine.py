@@ -113,7 +113,7 @@ class Engine:
             delay = pause(self._failures)
             self._failures += 1
             log.warning(
-                "The broker is away; asking again in %.1f s: %s", delay, describe(error)
+                "The broker is away; asking again in %.2f s: %s", delay, describe(error)
             )
             await asyncio.sleep(delay)
             return []

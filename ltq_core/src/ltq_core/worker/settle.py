@@ -39,7 +39,7 @@ async def patiently(call: Callable[[], Awaitable[Any]], what: str) -> Any:
         except BrokerUnavailableError as error:
             delay = pause(attempt)
             attempt += 1
-            log.warning("%s is tried again in %.1f s: %s", what, delay, describe(error))
+            log.warning("%s is tried again in %.2f s: %s", what, delay, describe(error))
             await asyncio.sleep(delay)
 
 

@@ -268,7 +268,9 @@ class Worker:
                 if deadline is not None and loop.time() >= deadline:
                     raise
                 delay = pause(attempt)
-                log.warning("Waiting for the broker, %.1f s: %s", delay, describe(error))
+                log.warning(
+                    "Waiting for the broker, asking again in %.2f s: %s", delay, describe(error)
+                )
                 attempt += 1
                 try:
                     await asyncio.wait_for(stop.wait(), delay)
