@@ -152,7 +152,14 @@ def test_list_without_a_match_says_so_on_stderr_alone(site: FakeSite) -> None:
     result = ltq_plugins("list", "--scheme", "kafka")
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "No such plugin is installed.\n"
+    assert result.stderr == "No such plugin is installed. See: ltq plugins list.\n"
+
+
+def test_list_of_the_broken_says_where_nothing_is_wrong(site: FakeSite) -> None:
+    site.add("ltq-nats", {"nats": offering("nats")})
+    site.use()
+
+    assert ltq_plugins("list", "--broken").stderr == "Nothing is wrong with any plugin.\n"
 
 
 def test_list_with_broken_plugins_exits_with_zero(site: FakeSite) -> None:
@@ -370,7 +377,7 @@ class OddPause(SoundBroker):
         ),
         (NoUrl, "NoUrl must take (url): too many positional arguments."),
         (OddPause, "OddPause.pause must take (queue): too many positional arguments."),
-        (FakeSite, "FakeSite is no Broker."),
+        (FakeSite, "FakeSite must be a subclass of ltq_core.Broker."),
     ],
 )
 def test_broker_that_breaks_the_contract_is_told_how(broker: type, problem: str) -> None:

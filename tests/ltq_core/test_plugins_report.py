@@ -78,6 +78,20 @@ def test_worker_is_warned_in_one_line_for_each_plugin_that_cannot_be_used(
     ]
 
 
+def test_what_two_plugins_claim_is_one_warning(
+    site: FakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.add("ltq-one", {"one": offering("nats")})
+    site.add("ltq-two", {"two": offering("nats")})
+    site.use()
+
+    with caplog.at_level(logging.WARNING):
+        plugins.warn_broken(get_logger())
+
+    (warning,) = caplog.messages
+    assert warning.startswith("Scheme 'nats://' is offered by 'one' from ltq-one 1.0 and 'two'")
+
+
 def test_worker_does_not_start_with_a_broken_plugin_where_plugins_are_strict(
     site: FakeSite,
 ) -> None:

@@ -77,14 +77,17 @@ def installed(core_commands: Collection[str] = ()) -> list[PluginInfo]:
 
 
 def warn_broken(log: Logger) -> None:
-    """Log a warning line for each plugin that cannot be used as installed.
+    """Log a warning line for all that keeps a plugin from being used as installed.
+
+    What two plugins claim is one line: neither wins silently.
 
     Raises:
         PluginError: There is one, and plugins are strict.
     """
-    for plugin in current().found.plugins:
-        if plugin.state != "disabled" and plugin.implementation is None:
-            log.warning("%s", plugin.error)
+    plugins = current().found.plugins
+    errors = [plugin.error for plugin in plugins if plugin.state not in ("ok", "disabled")]
+    for error in dict.fromkeys(errors):
+        log.warning("%s", error)
 
 
 def plugins_named(name: str) -> list[Plugin]:

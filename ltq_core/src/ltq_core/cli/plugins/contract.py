@@ -40,12 +40,12 @@ def middleware_problems(spec: MiddlewareSpec, made_by: Callable[..., Any]) -> It
 def command_problems(command: object) -> Iterator[str]:
     """What is wrong with a subcommand."""
     if not isinstance(command, click.Command):
-        yield f"{_name(command)} is no click.Command."
+        yield f"{_name(command)} must be a click.Command."
 
 
 def _class_problems(cls: type, contract: type) -> Iterator[str]:
     if not issubclass(cls, contract):
-        yield f"{cls.__name__} is no {contract.__name__}."
+        yield f"{cls.__name__} must be a subclass of ltq_core.{contract.__name__}."
         return
     for name in sorted(getattr(cls, "__abstractmethods__", ())):
         yield f"{cls.__name__} does not implement {name}."

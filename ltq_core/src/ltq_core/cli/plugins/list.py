@@ -26,13 +26,19 @@ def list_plugins(everything: bool, broken: bool, scheme: str | None, as_json: bo
         columns = [_columns(info, everything) for info in infos]
         print_table([list(columns[0]), *(list(row.values()) for row in columns)], note=True)
     else:
-        click.echo("No such plugin is installed.", err=True)
+        click.echo(_nothing(broken, scheme), err=True)
     current().check()
 
 
 def _wanted(info: PluginInfo, broken: bool, scheme: str | None) -> bool:
     offers = scheme is None or scheme.partition(":")[0].lower() in info.schemes
     return offers and (not broken or info.state not in ("ok", "disabled"))
+
+
+def _nothing(broken: bool, scheme: str | None) -> str:
+    if broken and scheme is None:
+        return "Nothing is wrong with any plugin."
+    return "No such plugin is installed. See: ltq plugins list."
 
 
 def _columns(info: PluginInfo, everything: bool) -> dict[str, str]:
