@@ -325,6 +325,20 @@ def test_broker_that_fails_is_an_error_of_its_plugin(
     )
 
 
+def test_error_of_a_broker_that_masks_the_password_itself_is_kept_as_it_is(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ConfigurationError("No port in nats://:***@host; write '@' as %40, '/' as %2F.")
+    monkeypatch.setattr("fake_site.fail", failing(error), raising=False)
+    site.add("ltq-nats", {"nats": offering("nats", target="fake_site:fail")})
+    site.use()
+
+    with pytest.raises(ConfigurationError) as caught:
+        Broker.from_url("nats://:secret@host")
+
+    assert caught.value is error
+
+
 def test_cause_that_shows_no_password_is_kept(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,10 +15,14 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\
 # Greedy up to the last '@': a password that nobody encoded may hold any character.
 _PASSWORD = re.compile(r"(://[^/\s:]*:)(.*)@", re.DOTALL)
 
-# Such as `sentinel_password`, in a URL's query.
-_SECRET = re.compile(
-    r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)([^&\s]*)", re.IGNORECASE
-)
+# In a text an '@' may follow that is none of the URL's: there a password ends with its word.
+# Words and not one pattern, which would take a hostile text's length squared.
+_WORD = re.compile(r"\S+")
+_USER = re.compile(r"(://[^/\s:]*:).*")
+
+# Options in a URL's query; secret is one such as `sentinel_password`.
+_OPTION = re.compile(r"([?&]([^=&?\s]*)=)([^&\s]*)")
+_SECRET = re.compile("password|secret|token", re.IGNORECASE)
 
 
 def get_logger(name: str = "") -> logging.Logger:
@@ -40,16 +44,22 @@ def printable(text: object, limit: int = 500) -> str:
     return clean.encode(errors="backslashreplace").decode()
 
 
-def redact(text: str, url: str = "") -> str:
-    """*text* as `printable`, passwords masked; every URL that is shown goes through here.
+def redact(url: str) -> str:
+    """*url* with its passwords masked; every URL that is shown goes through here."""
+    # Masked before it is cut: a password may be longer than what is shown.
+    return printable(_OPTION.sub(_mask_option, _PASSWORD.sub(r"\1***@", url)))
+
+
+def masked(text: str, url: str = "", limit: int = 500) -> str:
+    """*text* as `printable`, with the passwords of all URLs in it masked.
 
     Args:
-        text: A URL, or a text that may hold one.
-        url: Another one, whose passwords are masked wherever they stand in *text*, even
-            in part: what fails to parse a URL shows the piece that it failed at.
+        text: What somebody else wrote, such as an error's text.
+        url: One whose passwords are masked wherever they stand in *text*, even in part:
+            what fails to parse a URL shows the piece that it failed at.
+        limit: How many characters are shown.
     """
-    # Masked before it is cut: a password may be longer than what is shown.
-    return printable(_mask(text, url))
+    return printable(_mask(text, url), limit)
 
 
 def harmless(error: BaseException, url: str = "") -> BaseException | None:
@@ -59,28 +69,38 @@ def harmless(error: BaseException, url: str = "") -> BaseException | None:
 
 
 def _mask(text: str, url: str = "") -> str:
-    masked = _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+    shown = _WORD.sub(_mask_word, text)
     for secret in _secrets(url):
         # Whole words, or a password of one letter would leave no sentence readable. A
         # scheme is none, though a password may be the same word.
         pattern = rf"(?<!\w){re.escape(secret)}(?!\w|://)"
-        masked = re.sub(pattern, "***", masked, flags=re.IGNORECASE)
-    return masked
+        shown = re.sub(pattern, "***", shown, flags=re.IGNORECASE)
+    return shown
+
+
+def _mask_word(found: re.Match[str]) -> str:
+    before, at, after = found[0].rpartition("@")
+    return _OPTION.sub(_mask_option, _USER.sub(r"\1***", before, count=1) + at + after)
+
+
+def _mask_option(found: re.Match[str]) -> str:
+    return f"{found[1]}***" if _SECRET.search(found[2]) else found[0]
 
 
 def _secrets(url: str) -> list[str]:
     """The passwords of *url* and their words, as they stand and decoded; longest first."""
     from urllib.parse import unquote
 
-    raw = [found[2] for find in (_PASSWORD, _SECRET) for found in find.finditer(url)]
+    raw = [found[2] for found in _PASSWORD.finditer(url)]
+    raw += [found[3] for found in _OPTION.finditer(url) if _SECRET.search(found[2])]
     whole = {form for text in raw for form in (text, unquote(text)) if form}
     words = {word for text in whole for word in re.findall(r"\w+", text)}
     return sorted(whole | words, key=len, reverse=True)
 
 
 def describe(error: BaseException, limit: int = 500) -> str:
-    """*error* as ``Type: text`` on one line, whatever its ``__str__`` does."""
-    text = printable(error, limit)
+    """*error* as ``Type: text`` on one line, whatever its ``__str__`` does; no password."""
+    text = masked(printable(error, limit=sys.maxsize), limit=limit)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

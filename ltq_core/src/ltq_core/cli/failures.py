@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from ltq_core.errors import BrokerUnavailableError, ConfigurationError, LTQError, PluginError
-from ltq_core.logger import format_traceback, redact
+from ltq_core.logger import format_traceback, masked
 
 FAILED = 1
 MISTAKEN = 2
@@ -18,8 +18,7 @@ INTERRUPTED = 130
 
 def report(error: LTQError) -> int:
     """Print *error* as one line, whatever it holds, and return the exit code for it."""
-    # Word by word: `redact` cuts what is longer than a URL ever is.
-    print("Error:", *map(redact, str(error).split(" ")), file=sys.stderr)
+    print("Error:", masked(str(error), limit=sys.maxsize), file=sys.stderr)
     if isinstance(error, BrokerUnavailableError):
         return UNREACHABLE
     return MISTAKEN if isinstance(error, ConfigurationError | PluginError) else FAILED
@@ -41,4 +40,4 @@ def print_traceback(error: BaseException) -> None:
     """Print the traceback of *error* to stderr, without passwords."""
     # Whole: a URL that is cut before its user would keep its password.
     for line in format_traceback(error, limit=sys.maxsize).splitlines():
-        print(redact(line), file=sys.stderr)
+        print(masked(line), file=sys.stderr)

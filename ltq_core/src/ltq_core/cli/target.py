@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ltq_core.cli.failures import print_traceback
 from ltq_core.cli.output import prints_aside
 from ltq_core.errors import ConfigurationError, LTQError
-from ltq_core.logger import describe, redact
+from ltq_core.logger import describe
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -117,7 +117,7 @@ def _failure(name: str, error: BaseException) -> ConfigurationError:
     print_traceback(error.with_traceback(frames))
     return ConfigurationError(
         f"Module '{name}' failed while it was imported, as the traceback above shows: "
-        f"{redact(describe(error))}"
+        f"{describe(error)}"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ltq_core.errors import PluginError
-from ltq_core.logger import describe, redact
+from ltq_core.logger import describe, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -121,6 +121,6 @@ def reason(error: BaseException | str, url: str = "") -> str:
     """What *error* says, without its full stop and without passwords, such as *url*'s."""
     telling = isinstance(error, ImportError | PluginError | str) and str(error)
     if telling or not isinstance(error, BaseException):
-        return redact(str(error), url).rstrip(".")
-    # Cut by `redact`: a URL that is cut before its '@' would keep its password.
-    return redact(describe(error, limit=sys.maxsize), url).rstrip(".")
+        return masked(str(error), url).rstrip(".")
+    # Cut once: a URL that is cut before its '@' would keep its password.
+    return masked(describe(error, limit=sys.maxsize), url).rstrip(".")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import ConfigurationError, LTQError, PluginError, UnknownSchemeError
-from ltq_core.logger import harmless, printable, redact
+from ltq_core.logger import harmless, masked, printable, redact
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.plugin import canonical, reason
 from ltq_core.plugins.registry import current
@@ -40,7 +40,7 @@ def broker_from_url(url: str) -> Broker:
     try:
         broker = factory(url)
     except LTQError as error:
-        if harmless(error, url):
+        if harmless(error, url) is not None:
             raise
         raise _rewritten(error, url) from None
     except ValueError as error:  # a port that is no number, and the like: the URL's fault
@@ -57,7 +57,7 @@ def broker_from_url(url: str) -> Broker:
 def _rewritten(error: LTQError, url: str) -> LTQError:
     """*error* without the password of *url*, as the nearest of LTQ's own classes."""
     own = (cls for cls in type(error).__mro__ if cls.__module__ == LTQError.__module__)
-    return next(own)(redact(str(error), url))  # type: ignore[no-any-return]
+    return next(own)(masked(str(error), url))  # type: ignore[no-any-return]
 
 
 def broker_class(scheme: str) -> Callable[[str], Broker]:
