@@ -20,6 +20,7 @@ from ltq_core.logger import (
     masked,
     printable,
     redact,
+    typed,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def test_logger_is_named_below_ltq(name: str, full: str):
 )
 def test_control_characters_are_escaped(text: object, shown: str):
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(("thing", "shown"), [(3, "an int"), ("x", "a str"), ([], "a list")])
+def test_type_is_named_with_its_article(thing: object, shown: str):
+    assert typed(thing) == shown
 
 
 def test_long_text_is_cut():

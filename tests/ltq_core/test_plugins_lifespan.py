@@ -74,7 +74,7 @@ def test_hook_may_answer_none(site: FakeSite) -> None:
     ("body", "fault"),
     [
         ("raise OSError('no port')", "its ltq_worker_lifespan raised OSError: no port"),
-        ("return 3", "its ltq_worker_lifespan answered int, not an async context manager"),
+        ("return 3", "its ltq_worker_lifespan answered an int, not an async context manager"),
     ],
 )
 def test_plugin_whose_hook_fails_is_taken_out_with_a_warning(

@@ -98,6 +98,12 @@ def _secrets(url: str) -> list[str]:
     return sorted(whole | words, key=len, reverse=True)
 
 
+def typed(thing: object) -> str:
+    """What *thing* is: ``a str``, ``an int``."""
+    name = type(thing).__name__
+    return f"{'an' if name[0] in 'aeiouAEIO' else 'a'} {name}"
+
+
 def describe(error: BaseException, limit: int = 500) -> str:
     """*error* as ``Type: text`` on one line, whatever its ``__str__`` does; no password."""
     text = masked(printable(error, limit=sys.maxsize), limit=limit)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ltq_core.cli.failures import print_traceback
 from ltq_core.cli.output import prints_aside
 from ltq_core.errors import ConfigurationError, LTQError
-from ltq_core.logger import describe
+from ltq_core.logger import describe, typed
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -48,7 +48,7 @@ def load_target(target: str, *kinds: Kind) -> Any:
         ) from None
     if kind_of(found) not in kinds:
         raise ConfigurationError(
-            f"'{target}' is a {type(found).__name__}, not {_either(kinds)}. "
+            f"'{target}' is {typed(found)}, not {_either(kinds)}. "
             f"{_suggest(module, path, kinds)}"
         )
     return found

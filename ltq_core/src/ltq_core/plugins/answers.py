@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import PluginError
-from ltq_core.logger import printable
+from ltq_core.logger import printable, typed
 from ltq_core.middleware import PHASES, MiddlewareSpec
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def middleware_specs(answers: list[Any]) -> tuple[MiddlewareSpec, ...]:
     specs: list[MiddlewareSpec] = []
     for answer in answers:
         if not isinstance(answer, Sequence):
-            raise _wrong(f"a {type(answer).__name__}, not a list of MiddlewareSpec")
+            raise _wrong(f"{typed(answer)}, not a list of MiddlewareSpec")
         specs.extend(answer)
     for spec in specs:
         _check_spec(spec)
@@ -58,7 +58,7 @@ def _targets(answers: list[Any], names: re.Pattern[str], kind: str) -> dict[str,
     targets: dict[str, Any] = {}
     for answer in answers:
         if not isinstance(answer, Mapping):
-            raise _wrong(f"a {type(answer).__name__}, not a mapping of names")
+            raise _wrong(f"{typed(answer)}, not a mapping of names")
         targets.update(answer)
     for name, target in targets.items():
         if not _matches(names, name):
@@ -69,7 +69,7 @@ def _targets(answers: list[Any], names: re.Pattern[str], kind: str) -> dict[str,
 
 def _check_spec(spec: object) -> None:
     if not isinstance(spec, MiddlewareSpec):
-        raise _wrong(f"a {type(spec).__name__}, not a MiddlewareSpec")
+        raise _wrong(f"{typed(spec)}, not a MiddlewareSpec")
     if not _matches(_NAME, spec.name):
         raise _wrong(f"a middleware named {_shown(spec.name)}")
     what = f"middleware '{spec.name}'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import PluginError
+from ltq_core.logger import typed
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.registry import current
 
@@ -37,6 +38,6 @@ def load_command(name: str) -> Command:
     plugin, part = offered.owner(name), f"Command '{name}'"
     command: Any = import_part(plugin, part, offered[name])
     if not isinstance(command, Command):
-        text = f"it is a {type(command).__name__}, not a click.Command"
+        text = f"it is {typed(command)}, not a click.Command"
         raise PluginError(plugin.failure(text, part))
     return command

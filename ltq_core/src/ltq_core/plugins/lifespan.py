@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import PluginError
-from ltq_core.logger import get_logger
+from ltq_core.logger import get_logger, typed
 from ltq_core.plugins.plugin import reason
 from ltq_core.plugins.registry import current
 
@@ -93,6 +93,6 @@ def _asked(plugin: Plugin, worker: Worker) -> list[AbstractAsyncContextManager[A
     answers = ask(plugin, current().found.manager, HOOK, worker=worker)
     for answer in answers:
         if not isinstance(answer, AbstractAsyncContextManager):
-            kind = type(answer).__name__
-            raise PluginError(f"its {HOOK} answered {kind}, not an async context manager")
+            text = f"answered {typed(answer)}, not an async context manager"
+            raise PluginError(f"its {HOOK} {text}")
     return answers

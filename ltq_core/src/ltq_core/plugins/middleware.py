@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import LTQError, PluginError
-from ltq_core.logger import harmless
+from ltq_core.logger import harmless, typed
 from ltq_core.middleware import PHASES, Middleware, MiddlewareSpec
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.registry import current
@@ -36,7 +36,7 @@ def load_middleware(spec: MiddlewareSpec) -> Middleware:
     except (Exception, SystemExit) as error:
         raise _failure(spec, error) from harmless(error)
     if not isinstance(made, Middleware):
-        raise _failure(spec, f"it is a {type(made).__name__}, not a Middleware")
+        raise _failure(spec, f"it is {typed(made)}, not a Middleware")
     _require_parsers(spec, made)
     return made
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import ConfigurationError, LTQError, PluginError, UnknownSchemeError
-from ltq_core.logger import harmless, masked, printable, redact
+from ltq_core.logger import harmless, masked, printable, redact, typed
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.plugin import canonical, reason
 from ltq_core.plugins.registry import current
@@ -49,7 +49,7 @@ def broker_from_url(url: str) -> Broker:
     except (Exception, SystemExit) as error:
         raise PluginError(plugin.failure(error, _part(scheme), url)) from harmless(error, url)
     if not callable(getattr(broker, "consume_many", None)):
-        text = f"it made a {type(broker).__name__}, not a Broker"
+        text = f"it made {typed(broker)}, not a Broker"
         raise PluginError(plugin.failure(text, _part(scheme)))
     return broker
 
