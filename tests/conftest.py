@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However wide a terminal pytest-xdist or its user has: nothing is folded for it."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture(scope="session")
 def redis_server_url() -> Iterator[str]:
     """One real server for the whole run."""

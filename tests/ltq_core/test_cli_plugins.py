@@ -103,7 +103,7 @@ def test_list_for_people_has_a_row_for_each_plugin(site: FakeSite) -> None:
 def test_list_and_its_errors_fit_into_80_columns(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("ltq_core.cli.output.terminal_width", lambda: 80)
     populate(site)
 
     lines = ltq_plugins("list").stdout.splitlines()
@@ -117,7 +117,7 @@ def test_list_and_its_errors_fit_into_80_columns(
 def test_what_is_said_of_a_plugin_fits_into_80_columns(
     site: FakeSite, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("ltq_core.cli.output.terminal_width", lambda: 80)
     populate(site)
 
     lines = ltq_plugins(*args).stdout.splitlines()

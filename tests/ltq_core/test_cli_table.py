@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,9 +90,9 @@ def test_text_that_no_line_would_hold_is_not_glued() -> None:
 def test_table_is_folded_on_a_narrow_terminal_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    print_table(NOTED, note=True)
     monkeypatch.setenv("COLUMNS", "60")
+    print_table(NOTED, note=True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     print_table(NOTED, note=True)
 
     lines = capsys.readouterr().out.splitlines()

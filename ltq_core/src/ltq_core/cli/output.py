@@ -54,5 +54,9 @@ def folded_text(text: str, indent: str) -> list[str]:
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal, or ``$COLUMNS``; None where a program reads."""
-    return shutil.get_terminal_size((0, 0)).columns or None
+    """The columns of the terminal, or ``$COLUMNS``; None where a program reads.
+
+    The variable alone says nothing: readline sets it for every child of its process.
+    """
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if terminal else None
