@@ -89,20 +89,21 @@ def seconds(delay: float | timedelta) -> float:
         raise TypeError(f"A delay is seconds or a timedelta, not {delay!r}.") from None
 
 
-class RetryError(Exception):
+class _LaterError(Exception):
+    # On the class too, for a subclass whose __init__ does not call this one.
+    delay: float = 0
+
+    def __init__(self, delay: float | timedelta = 0, reason: str = "") -> None:
+        super().__init__(reason)
+        self.delay = seconds(delay)
+
+
+class RetryError(_LaterError):
     """Run this message again after *delay* seconds (at once without one); counts as a try."""
 
-    def __init__(self, delay: float | timedelta = 0, reason: str = "") -> None:
-        super().__init__(reason)
-        self.delay = seconds(delay)
 
-
-class DeferError(Exception):
+class DeferError(_LaterError):
     """Run this message again after *delay* seconds; this run was no try."""
-
-    def __init__(self, delay: float | timedelta = 0, reason: str = "") -> None:
-        super().__init__(reason)
-        self.delay = seconds(delay)
 
 
 class RejectError(Exception):
@@ -110,6 +111,10 @@ class RejectError(Exception):
 
     *kind* is what `ltq_core.abilities.DeadLetter.reason` will say.
     """
+
+    # On the class too, for a subclass whose __init__ does not call this one.
+    reason: str = ""
+    kind: Literal["rejected", "tries_exhausted", "expired"] = "rejected"
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ async def everything_raised(stage: Stage) -> None:
     worker = stage.run("tasks:worker", "--concurrency", "20")
     rounds = stage.size(10, 3)
     for name in raising.EXCEPTIONS:
-        await stage.send(rounds, f"raise {name}", task="once")
+        await stage.send(rounds, f"raise {name}", "", task="once")
         await stage.send(rounds, f"sleep 0.01; raise {name}", "", task="act")
         await stage.send(rounds, f"raise {name}", "", task="plain")
     for ending in ("retry 0", "reject", "raise ValueError"):

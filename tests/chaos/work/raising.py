@@ -35,17 +35,15 @@ class DyingError(Exception):
 
 
 class BareRetryError(RetryError):
-    """Without a delay: it does not call what it overrides."""
+    """Its `__init__` does not call the one it overrides."""
 
-    def __init__(self) -> None:
-        Exception.__init__(self)
+    def __init__(self) -> None: ...
 
 
 class BareRejectError(RejectError):
-    """Without a reason, likewise."""
+    """Likewise."""
 
-    def __init__(self) -> None:
-        Exception.__init__(self)
+    def __init__(self) -> None: ...
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -64,25 +64,50 @@ def test_delay_without_an_end_is_a_failure(signal: type, delay: float):
     assert f"asks for a delay of {delay} s" in str(dead.error)
 
 
-class Bare(RetryError):
-    """A signal of the task's own that carries nothing."""
+class BareRetry(RetryError):
+    """A signal of the task's own whose `__init__` does not call the one it overrides."""
 
-    def __init__(self) -> None:
-        Exception.__init__(self)
+    def __init__(self) -> None: ...
+
+
+class BareDefer(DeferError):
+    def __init__(self) -> None: ...
 
 
 class BareReject(RejectError):
-    def __init__(self) -> None:
-        Exception.__init__(self)
+    def __init__(self) -> None: ...
 
 
-@pytest.mark.parametrize("signal", [Bare(), BareReject()])
-def test_signal_that_lacks_what_it_must_carry_is_a_failure(signal: Exception):
-    dead = decide(signal)
+BARE_RETRY = BareRetry()
+BARE_REJECT = BareReject()
+
+
+@pytest.mark.parametrize(
+    ("signal", "outcome"),
+    [
+        (BARE_RETRY, Again(0, BARE_RETRY)),
+        (BareDefer(), Again(0, None)),
+        (BARE_REJECT, Dead("rejected", BARE_REJECT)),
+    ],
+)
+def test_bare_subclass_of_a_signal_means_what_the_signal_means(
+    signal: Exception, outcome: Again | Dead
+):
+    assert decide(signal) == outcome
+
+
+class Nonsense(RetryError):
+    delay: Any = "soon"
+
+    def __init__(self) -> None: ...
+
+
+def test_signal_that_carries_nonsense_is_a_failure():
+    dead = decide(Nonsense())
 
     assert isinstance(dead, Dead)
     assert dead.reason == "failed"
-    assert isinstance(dead.error, AttributeError)
+    assert isinstance(dead.error, TypeError)
 
 
 class Hostile:
