@@ -67,6 +67,21 @@ def test_ordinary_exception_is_retried_until_max_tries():
     )
 
 
+@pytest.mark.parametrize("nonsense", ["two", None, -100])
+def test_tries_are_counted_whatever_the_task_writes_there(nonsense: Any):
+    worker = make_worker()
+
+    @worker.task(max_tries=3, backoff=0)
+    async def task() -> None:
+        current_message().message.ctx.update(tries=nonsense, created_at=nonsense)
+        raise ValueError("no")
+
+    [letter] = work(worker, task.send)
+
+    assert (letter.reason, letter.tries) == ("tries_exhausted", 3)
+    assert isinstance(letter.created_at, float)
+
+
 def test_exception_without_max_tries_drops_the_message():
     worker = make_worker()
     runs: list[int] = []

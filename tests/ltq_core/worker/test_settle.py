@@ -247,24 +247,81 @@ def test_lost_lease_of_a_failure_is_logged(
     assert f"a:b 1 could not be {word}: its lease was lost" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("outcome", "call"),
-    [(Again(0, ValueError("no")), "nack 1 0"), (Dead("failed", ValueError("no")), "bury 1")],
+FAILURES = pytest.mark.parametrize(
+    ("outcome", "call", "tries"),
+    [
+        (Again(0, ValueError("no")), "nack 1 0", 2),
+        (Dead("failed", ValueError("no")), "bury 1", 1),
+    ],
 )
+
+
+def stored_ctx(message: Message) -> dict[str, Any]:
+    """The ctx of *message* as a broker stores it, but for what each run adds."""
+    ctx = Message.from_json(message.to_json()).ctx
+    return {key: value for key, value in ctx.items() if key not in ("due_at", "last_error")}
+
+
+@FAILURES
 def test_ctx_that_json_cannot_hold_is_put_back_as_it_came(
-    broker: Graveyard, caplog: pytest.LogCaptureFixture, outcome: Any, call: str
+    broker: Graveyard, caplog: pytest.LogCaptureFixture, outcome: Any, call: str, tries: int
 ):
     one = message("1")
     one.ctx |= {"bad": object(), "colour": "red"}
 
     def act(settler: Settler) -> None:
-        settler.failed(one, outcome, {"created_at": 5.0, "shade": "dark"})
+        settler.failed(one, outcome, CURRENT | {"shade": "dark"})
 
     assert settle(broker, act) == [call]
-    assert "cannot be stored as JSON" in caplog.text
-    kept = {name: value for name, value in one.ctx.items() if name != "last_error"}
-    tries = 2 if isinstance(outcome, Again) else 1
-    assert kept == {"created_at": 5.0, "shade": "dark", "tries": tries}
+    assert "a:b 1 goes on with the ctx that it came with: EncodeError" in caplog.text
+    assert stored_ctx(one) == {"created_at": 5.0, "shade": "dark", "tries": tries}
+
+
+@FAILURES
+def test_ctx_that_was_changed_in_place_loses_what_json_cannot_hold(
+    broker: Graveyard, outcome: Any, call: str, tries: int
+):
+    one = message("1")
+    one.ctx["seen"] = []
+    came = one.ctx.copy()
+    one.ctx["seen"].append(object())
+
+    assert settle(broker, lambda settler: settler.failed(one, outcome, came)) == [call]
+    assert stored_ctx(one) == {"created_at": 5.0, "tries": tries}
+
+
+@FAILURES
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        dict.fromkeys(("tries", "created_at", "due_at", "last_error", "unique"), "nonsense"),
+        dict.fromkeys(("tries", "created_at", "due_at", "last_error", "unique")),
+        {},
+        None,
+    ],
+    ids=["nonsense", "None", "cleared", "no dict"],
+)
+def test_no_task_changes_what_ltq_keeps_in_ctx(
+    broker: Graveyard, outcome: Any, call: str, tries: int, spoiled: Any
+):
+    one = message("1")
+    came = one.ctx | {"unique": "key"}
+    one.ctx = spoiled
+
+    assert settle(broker, lambda settler: settler.failed(one, outcome, came)) == [call]
+    assert stored_ctx(one) == came | {"tries": tries}
+    assert [(one.tries, one.created_at) for one in broker.letters] in ([], [(2, 5.0)])
+
+
+@pytest.mark.parametrize(("came", "kept"), [({}, 0.0), ({"due_at": 6.0}, 6.0)])
+def test_no_task_changes_when_its_message_was_first_due(
+    broker: Graveyard, came: dict[str, Any], kept: float
+):
+    one = message("1")
+    one.ctx["due_at"] = "soon"
+    settle(broker, lambda settler: settler.failed(one, Again(0, None), came))
+
+    assert broker.stored[0].ctx["due_at"] == kept
 
 
 NO = ValueError("no")

@@ -90,20 +90,20 @@ class MaxTries(Middleware):
     @asynccontextmanager
     async def __call__(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
         """Turn a failure into a retry or, at the last try, into a reject."""
+        tries = message.ctx.get("tries", 0) + 1  # read before the task may write there
         try:
             yield
         except (DeferError, RejectError):
             raise
         except Exception as error:
-            self._decide(error, message, task)
+            self._decide(error, tries, task)
             raise
 
-    def _decide(self, error: Exception, message: Message, task: Task[Any, Any]) -> None:
+    def _decide(self, error: Exception, tries: int, task: Task[Any, Any]) -> None:
         """Raise what becomes of the message, unless *error* itself says it."""
         options = task.options
         if not _retriable(error, options.get("retry_on"), options.get("give_up_on")):
             return
-        tries = message.ctx.get("tries", 0) + 1
         if tries >= options["max_tries"]:
             reject = RejectError(f"failed {tries} times", kind="tries_exhausted")
             raise reject from _cause(error)

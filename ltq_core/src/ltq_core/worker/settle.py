@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.abilities import DeadLetters
 from ltq_core.errors import BrokerUnavailableError, EncodeError, LeaseLostError
 from ltq_core.logger import describe, get_logger
+from ltq_core.worker.ctx import restored, storable
 from ltq_core.worker.outcome import Again, Dead, Outcome, count_try, letter
 
 if TYPE_CHECKING:
@@ -91,11 +92,14 @@ class Settler:
     def failed(
         self, message: Message, outcome: Outcome, ctx: dict[str, Any] | None = None
     ) -> None:
-        """*message* did not succeed; *ctx* is what it was before the run."""
+        """*message* did not succeed; *ctx* is what it was before the run, if there was one."""
+        came = message.ctx if ctx is None else ctx
+        if ctx is not None:
+            message.ctx = restored(message, ctx)
         if isinstance(outcome, Again):
-            self._spawn(self._again(message, outcome, ctx or {}))
+            self._spawn(self._again(message, outcome, came))
         else:
-            self._spawn(self._bury(message, outcome, ctx or {}))
+            self._spawn(self._bury(message, outcome, came))
 
     async def finish(self) -> None:
         """Wait until everything that ended so far is settled."""
@@ -129,7 +133,7 @@ class Settler:
                 _log_lost(lost, "done")
         self._doubtful.difference_update(message.id for message in messages)
 
-    async def _again(self, message: Message, again: Again, ctx: dict[str, Any]) -> None:
+    async def _again(self, message: Message, again: Again, came: dict[str, Any]) -> None:
         if again.error is None:
             log.debug("%s %s is deferred by %.1f s", message.task_name, message.id, again.delay)
         else:
@@ -142,12 +146,12 @@ class Settler:
                 again.delay,
                 describe(again.error),
             )
-        await self._nack(message, again.delay, ctx)
+        await self._nack(message, again.delay, came)
 
-    async def _nack(self, message: Message, delay: float, ctx: dict[str, Any]) -> None:
+    async def _nack(self, message: Message, delay: float, came: dict[str, Any]) -> None:
         try:
             await self._store(
-                message, ctx, lambda: self._broker.nack(message, delay), "A retry"
+                message, came, lambda: self._broker.nack(message, delay), "A retry"
             )
         except LeaseLostError:
             _log_lost(message, "returned")
@@ -155,26 +159,28 @@ class Settler:
     async def _store(
         self,
         message: Message,
-        ctx: dict[str, Any],
+        came: dict[str, Any],
         call: Callable[[], Awaitable[None]],
         what: str,
     ) -> None:
         try:
             await patiently(call, what)
         except EncodeError as error:
-            # Something put a value into ctx that JSON cannot hold: the message is stored
-            # with the ctx that it came with, and its count of tries.
-            log.error("%s %s: %s", message.task_name, message.id, describe(error))
-            counted = {k: message.ctx.get(k) for k in ("tries", "last_error")}
-            message.ctx = ctx | {k: v for k, v in counted.items() if v is not None}
+            log.error(
+                "%s %s goes on with the ctx that it came with: %s",
+                message.task_name,
+                message.id,
+                describe(error),
+            )
+            message.ctx = storable(message, came)
             await patiently(call, what)
 
-    async def _bury(self, message: Message, dead: Dead, ctx: dict[str, Any]) -> None:
+    async def _bury(self, message: Message, dead: Dead, came: dict[str, Any]) -> None:
         _log_dead(message, dead)
         try:
             if isinstance(self._broker, DeadLetters):
                 bury, note = self._broker.bury, letter(message, dead, self._worker)
-                await self._store(message, ctx, lambda: bury(message, note), "A dead letter")
+                await self._store(message, came, lambda: bury(message, note), "A dead letter")
             else:
                 await patiently(lambda: self._broker.nack(message, drop=True), "A drop")
         except LeaseLostError:
