@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from fault_proxy import SCRIPTS
 from ltq_core.abilities import DeadLetter
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
+from ltq_redis.inspection import PAGE
 from redis_store import QUEUE, RedisStore, message
 from small_worker import SmallWorker
 
@@ -51,6 +52,37 @@ async def test_unreleased_key_expires_some_day(broker: RedisBroker, store: Redis
     assert 399 * 86_400 < store.client.ttl(store.keys().unique("key")) <= 400 * 86_400
     await SmallWorker(broker, QUEUE).drain(["a"])
     assert store.left_behind() == []
+    await broker.close()
+
+
+@pytest.mark.parametrize("ctx", [{}, {"unique": "other"}, None])
+@pytest.mark.parametrize("end", ["ack", "ack_many", "drop"])
+async def test_key_is_released_whatever_the_task_did_to_ctx(
+    broker: RedisBroker, store: RedisStore, ctx: Any, end: str
+) -> None:
+    await broker.publish_unique(message("a"), "key")
+    held = await broker.consume(QUEUE)
+    held.ctx = ctx
+    if end == "ack":
+        await broker.ack(held)
+    elif end == "ack_many":
+        await broker.ack_many([held])
+    else:
+        await broker.nack(held, drop=True)
+
+    assert not store.client.exists(store.keys().unique("key"))
+    await broker.close()
+
+
+async def test_clear_goes_on_to_the_end_of_a_long_queue(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.publish_many([message(str(number)) for number in range(PAGE + 1)])
+    await broker.publish_unique(message("last"), "key", delay=10)
+    await broker.clear(QUEUE)
+
+    assert store.waiting() == {}
+    assert not store.client.exists(store.keys().unique("key"))
     await broker.close()
 
 

@@ -213,6 +213,20 @@ async def test_message_that_is_too_large_is_refused_before_redis(
     await broker.close()
 
 
+async def test_message_that_was_accepted_is_returned_whatever_its_size(
+    redis_url: str, store: RedisStore
+) -> None:
+    broker = RedisBroker(f"{redis_url}&max_message_bytes=1024")
+    await broker.publish(message("near", padding="x" * 850))
+    held = await broker.consume(QUEUE)
+    held.ctx["last_error"] = "x" * 500
+    await broker.nack(held)
+
+    assert store.waiting() == Counter(["near"])
+    await broker.clear(QUEUE)
+    await broker.close()
+
+
 def test_loop_that_ends_amid_sends_leaves_no_task(
     redis_url: str, store: RedisStore, caplog: pytest.LogCaptureFixture
 ) -> None:

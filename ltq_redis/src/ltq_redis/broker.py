@@ -118,7 +118,8 @@ class RedisBroker(Broker):
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
         """See `Broker.nack`."""
         what = "drop" if drop else "delay" if delay > 0 else "place"
-        new = b"" if drop else self._encode(message)
+        # Of any size: it was accepted once, and each run adds a little to its ctx.
+        new = b"" if drop else message.to_json()
         await self._of(message).settle(message, what, new, delay)
 
     async def size(self, queue: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core import DecodeError, Message
 from ltq_core.abilities import LiveWorker, QueueStats
+from ltq_redis.reply import unique_key
 from ltq_redis.scripts import CLEAR, TOKEN, UNLIMIT
 
 if TYPE_CHECKING:
@@ -33,20 +34,11 @@ async def clear(link: Link, keys: QueueKeys) -> None:
             first = len(names)
             args: list[Any] = []
             for member in members:
-                unique, id_ = _unique_key(keys, member)
-                names += unique
-                args += (member, len(names) - first if unique else 0, id_)
+                # What stands parked or reserved has a prefix of its own before the bytes.
+                id_, held = unique_key(member[member.rfind(b"\0") + 1 :])
+                names += [keys.unique(held)] if id_ else []
+                args += (member, len(names) - first if id_ else 0, id_)
             await link.run(CLEAR, names, args)
-
-
-def _unique_key(keys: QueueKeys, member: bytes) -> tuple[list[str], str]:
-    """The unique key that a message holds, if any, and its id."""
-    # What stands parked or reserved has a prefix of its own before the bytes.
-    with contextlib.suppress(DecodeError):
-        message = Message.from_json(member[member.rfind(b"\0") + 1 :])
-        if "unique" in message.ctx:
-            return [keys.unique(str(message.ctx["unique"]))], message.id
-    return [], ""
 
 
 async def queues(link: Link, prefix: str) -> set[str]:

@@ -48,6 +48,18 @@ def open_message(found: Found, batch: Batch, now: float) -> Message:
     return message
 
 
+def unique_key(raw: bytes) -> tuple[str, str]:
+    """The id of a stored message and the unique key that it holds; empty if it holds none.
+
+    From its bytes, not from its ctx, which the task may have changed meanwhile.
+    """
+    try:
+        message = Message.from_json(raw)
+        return message.id, str(message.ctx["unique"])
+    except (DecodeError, KeyError):
+        return "", ""
+
+
 def text(value: Any) -> str:
     """A reply's bytes as text."""
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

@@ -13,6 +13,7 @@ from ltq_redis.lease import Lease, reclaim
 from ltq_redis.link import Link, retrying
 from ltq_redis.publisher import Publisher
 from ltq_redis.queue import Batch, QueueState, Receipt, receipt_of, sort_acks
+from ltq_redis.reply import unique_key
 from ltq_redis.scripts import SETTLE
 from ltq_redis.waiter import Waiter
 
@@ -88,8 +89,7 @@ class Session:
             BrokerUnavailableError: Redis stayed away.
         """
         receipt = receipt_of(message)
-        id_ = message.id if "unique" in message.ctx else ""
-        key = str(message.ctx["unique"]) if id_ else ""
+        id_, key = ("", "") if receipt.plain else unique_key(receipt.raw)
         held = await self._settle(receipt, what, new, delay, id_, key)
         self._let_go(receipt)
         if not held and message.delivery is not None:
