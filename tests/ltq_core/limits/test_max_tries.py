@@ -28,8 +28,8 @@ class TestContract(MiddlewareConformance):
     refused_options: ClassVar[dict[str, Any]] = {
         "max_tries": [0, -1, True, 2.0, "3", None],
         "backoff": [-1, "5", None, True, INFINITY, timedelta(seconds=-1)],
-        "retry_on": [(), "ValueError", ValueError(), int, KeyboardInterrupt, (ValueError, 1)],
-        "give_up_on": [[], None, BaseException],
+        "retry_on": [(), "ValueError", ValueError(), int, (ValueError, 1)],
+        "give_up_on": [[], None, object],
     }
 
     @pytest.fixture
@@ -108,13 +108,33 @@ def test_retry_error_without_a_cause_is_what_failed_at_the_last_try():
     [
         DeferError(5),
         RejectError("no"),
-        asyncio.CancelledError(),
-        SystemExit(3),
         GeneratorExit(),
     ],
 )
 def test_what_is_no_failure_of_the_task_passes(error: BaseException):
     assert fate(error, tries=2) is error
+
+
+class OwnBaseError(BaseException):
+    """Nobody's `except Exception` catches it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(3),
+        KeyboardInterrupt(),
+        OwnBaseError(),
+        BaseExceptionGroup("two", [SystemExit(), ValueError()]),
+        asyncio.CancelledError(),
+    ],
+)
+def test_what_is_no_exception_is_a_failure_too(error: BaseException):
+    retry, reject = fate(error), fate(error, tries=2)
+
+    assert isinstance(retry, RetryError)
+    assert isinstance(reject, RejectError)
+    assert retry.__cause__ is reject.__cause__ is error
 
 
 class Gone(FileNotFoundError):
@@ -139,9 +159,12 @@ RETRIED, PASSED = True, False
         (RetryError(), OSError, None, RETRIED),
         (RetryError(), None, Exception, RETRIED),
         (TimeoutError(), OSError, None, RETRIED),
+        (SystemExit(), Exception, None, PASSED),
+        (SystemExit(), (Exception, SystemExit), None, RETRIED),
+        (KeyboardInterrupt(), None, (SystemExit, KeyboardInterrupt), PASSED),
     ],
 )
-def test_what_is_retried(error: Exception, retry_on: Any, give_up_on: Any, answer: bool):
+def test_what_is_retried(error: BaseException, retry_on: Any, give_up_on: Any, answer: bool):
     options = {"retry_on": retry_on, "give_up_on": give_up_on, "backoff": 1}
     given = {name: value for name, value in options.items() if value is not None}
     raised = fate(error, **given)

@@ -202,8 +202,11 @@ async def test_deferral_is_reported_and_is_no_attempt() -> None:
 
 @virtual_time
 async def test_run_that_cancels_itself_is_reported_as_dead() -> None:
-    with Harness(worker) as run:
-        await send.send("cancel")
+    impatient = Worker("impatient", "redis://nowhere.invalid")
+    impatient.task(send.function)
+
+    with Harness(impatient) as run:
+        await impatient.tasks["impatient:send"].send("cancel")
 
         assert (await run.drain()).outcomes == ["dead"]
 

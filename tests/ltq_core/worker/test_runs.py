@@ -219,6 +219,42 @@ def test_nothing_that_a_task_raises_stops_the_worker(raised: BaseException, plai
     assert letter.reason == "failed"
 
 
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
+def test_whatever_a_task_raises_is_a_failed_try(raised: BaseException, plain: bool):
+    worker = make_worker()
+    attempts: list[int] = []
+
+    def fails() -> None:
+        attempts.append(current_message().attempt)
+        raise raised
+
+    async def fails_async() -> None:
+        fails()
+
+    task = worker.task(max_tries=2, backoff=0)(fails if plain else fails_async)
+    [letter] = work(worker, task.send)
+    tried = not isinstance(raised, GeneratorExit)
+
+    assert attempts == ([1, 2] if tried else [1])
+    assert letter.reason == ("tries_exhausted" if tried else "failed")
+
+
+@pytest.mark.parametrize("timeout", [{}, {"timeout": 10}], ids=["", "timeout"])
+def test_cancelled_error_of_what_a_task_awaits_is_a_failed_try(timeout: dict[str, Any]):
+    worker = make_worker()
+
+    @worker.task(max_tries=2, backoff=0, **timeout)
+    async def task() -> None:
+        helper = asyncio.ensure_future(asyncio.sleep(10))
+        helper.cancel()
+        await helper
+
+    [letter] = work(worker, task.send)
+
+    assert (letter.reason, letter.error_type) == ("tries_exhausted", "CancelledError")
+
+
 def test_recursion_does_not_stop_the_worker():
     worker = make_worker()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
@@ -56,7 +57,7 @@ def parse_exceptions(value: Any) -> tuple[type[BaseException], ...]:
     """An exception class, or several."""
     classes = value if isinstance(value, tuple | list | set | frozenset) else (value,)
     if not classes or not all(
-        isinstance(one, type) and issubclass(one, Exception) for one in classes
+        isinstance(one, type) and issubclass(one, BaseException) for one in classes
     ):
         raise ValueError(f"must be an exception class or several, not {value!r}.")
     return tuple(classes)
@@ -67,8 +68,9 @@ class MaxTries(Middleware):
 
     An exception that `give_up_on` or `retry_on` rules out is not retried.
 
-    The worker alone counts ``ctx["tries"]``; this only decides. What is no failure of
-    the task (`DeferError`, `RejectError`, a cancelled run) passes through.
+    The worker alone counts ``ctx["tries"]``; this only decides. ``SystemExit`` and its
+    like are failures of the task; what is none (`DeferError`, `RejectError`, a run that
+    the worker cancels) passes through.
     """
 
     options: ClassVar[Options] = {
@@ -93,13 +95,14 @@ class MaxTries(Middleware):
         tries = message.ctx.get("tries", 0) + 1  # read before the task may write there
         try:
             yield
-        except (DeferError, RejectError):
+        except (DeferError, RejectError, GeneratorExit):
             raise
-        except Exception as error:
-            self._decide(error, tries, task)
+        except BaseException as error:
+            if not _is_cancelled(error):
+                self._decide(error, tries, task)
             raise
 
-    def _decide(self, error: Exception, tries: int, task: Task[Any, Any]) -> None:
+    def _decide(self, error: BaseException, tries: int, task: Task[Any, Any]) -> None:
         """Raise what becomes of the message, unless *error* itself says it."""
         options = task.options
         if not _retriable(error, options.get("retry_on"), options.get("give_up_on")):
@@ -112,8 +115,15 @@ class MaxTries(Middleware):
             raise RetryError(backoff(tries, error)) from error
 
 
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether the run is asked to end, and *error* is no CancelledError of the task's own."""
+    run = asyncio.current_task()
+    asked = run is not None and run.cancelling() > 0
+    return asked and isinstance(error, asyncio.CancelledError)
+
+
 def _retriable(
-    error: Exception,
+    error: BaseException,
     retry_on: tuple[type[BaseException], ...] | None,
     give_up_on: tuple[type[BaseException], ...] | None,
 ) -> bool:
@@ -124,6 +134,6 @@ def _retriable(
     return retry_on is None or isinstance(error, retry_on)
 
 
-def _cause(error: Exception) -> BaseException:
+def _cause(error: BaseException) -> BaseException:
     # A RetryError tells what failed, if the task raised it from that.
     return (isinstance(error, RetryError) and error.__cause__) or error

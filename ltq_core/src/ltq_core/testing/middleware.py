@@ -61,9 +61,11 @@ class MiddlewareConformance:
         assert self._outcome(make_middleware(), run=lambda: runs.append("run")) is None
         assert runs == ["run"]
 
-    def test_exception_is_not_swallowed(self, make_middleware: MakeMiddleware) -> None:
+    @pytest.mark.parametrize("error", [ValueError("of the task"), SystemExit(3)])
+    def test_exception_is_not_swallowed(
+        self, make_middleware: MakeMiddleware, error: BaseException
+    ) -> None:
         """What the task raises passes through, or becomes a signal to the worker."""
-        error = ValueError("of the task")
         outcome = self._outcome(make_middleware(), _raising(error))
 
         assert outcome is error or isinstance(outcome, SIGNALS), f"it became {outcome!r}"
@@ -77,12 +79,11 @@ class MiddlewareConformance:
 
         assert isinstance(outcome, SIGNALS), f"it became {outcome!r}"
 
-    @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(3)])
-    def test_end_of_a_run_passes(
-        self, make_middleware: MakeMiddleware, error: BaseException
-    ) -> None:
-        """A cancellation, and what else is no Exception, passes as it is."""
-        assert self._outcome(make_middleware(), _raising(error)) is error
+    def test_end_of_a_run_passes(self, make_middleware: MakeMiddleware) -> None:
+        """A run that its worker cancels ends with CancelledError, and with nothing else."""
+        outcome = asyncio.run(self._cancelled(make_middleware()))
+
+        assert isinstance(outcome, asyncio.CancelledError), f"it became {outcome!r}"
 
     def test_middleware_survives_a_failure(self, make_middleware: MakeMiddleware) -> None:
         """After a run that failed, the next one passes, or is held back by a signal."""
@@ -206,6 +207,21 @@ class MiddlewareConformance:
         """What one send raises, if anything."""
         context = middleware.sending(message, self._task(middleware))
         return asyncio.run(_caught(context, send))
+
+    async def _cancelled(self, middleware: Middleware) -> BaseException | None:
+        """What a run raises that is cancelled amid the task, if anything."""
+        inside = asyncio.Event()
+
+        async def run() -> None:
+            async with middleware(_message(), self._task(middleware)):
+                inside.set()
+                await asyncio.Event().wait()
+
+        running = asyncio.ensure_future(run())
+        await inside.wait()
+        running.cancel()
+        [outcome] = await asyncio.gather(running, return_exceptions=True)
+        return outcome
 
     async def _overlapping(
         self, middleware: Middleware, errors: Sequence[Exception]
