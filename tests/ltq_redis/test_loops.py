@@ -104,6 +104,43 @@ def test_loop_after_loop_leaves_no_warning(redis_url: str) -> None:
         gc.collect()
 
 
+def beating() -> bool:
+    """Whether a lease thread lives."""
+    return any(thread.name == "ltq-lease" for thread in threading.enumerate())
+
+
+async def lease_with(broker: RedisBroker) -> None:
+    await broker.publish(message("a"))
+    await broker.consume(QUEUE)
+
+
+def test_broker_dropped_amid_work_lets_go_of_everything(redis_url: str) -> None:
+    async def work() -> None:
+        await lease_with(RedisBroker(redis_url))
+        gc.collect()
+        await wait_until(lambda: not beating(), 5, "the lease thread ends")
+        other = RedisBroker(redis_url)
+        await SmallWorker(other, QUEUE).drain(["a"])
+        await other.close()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(work())
+        gc.collect()
+
+
+def test_broker_dropped_after_its_loop_lets_go_of_everything(redis_url: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(lease_with(RedisBroker(redis_url)))
+        gc.collect()
+        wait_until(lambda: not beating(), 5, "the lease thread ends")
+
+    other = RedisBroker(redis_url)
+    asyncio.run(SmallWorker(other, QUEUE).drain(["a"]))
+    asyncio.run(other.close())
+
+
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # 3.12: fork and threads
 def test_process_forked_amid_work_has_connections_of_its_own(
     redis_url: str, store: RedisStore

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -53,15 +54,21 @@ class RedisBroker(Broker):
         self._settings = parse(url)
         self._topology = topology(self._settings)
         self._limits: dict[str, QueueLimits] = {}
-        self._loops: PerLoop[Sessions] = PerLoop(dict, _discard)
         self._inherited: list[PerLoop[Sessions]] = []
+        self._begin()
         _brokers.add(self)
+
+    def _begin(self) -> None:
+        self._loops: PerLoop[Sessions] = PerLoop(dict, _discard)
+        self._finalizer = weakref.finalize(self, _abandon, self._loops)
+        self._finalizer.atexit = False
 
     def _begin_in_child(self) -> None:
         # The connections are the parent's. They are kept, since to close one here would
         # take it out of the selector that parent and child share.
+        self._finalizer.detach()
         self._inherited.append(self._loops)
-        self._loops = PerLoop(dict, _discard)
+        self._begin()
 
     def __repr__(self) -> str:
         return f"<RedisBroker {redact(self._settings.url)}>"
@@ -287,6 +294,17 @@ async def _close(sessions: Sessions) -> None:
             failure = error
     if failure is not None:
         raise failure
+
+
+def _abandon(loops: PerLoop[Sessions]) -> None:
+    """Close what a broker had that was dropped without `close`; its leases end."""
+    for loop, sessions in loops.drain():
+        # The collector may run in any thread, and a connection belongs to its loop's.
+        if loop.is_running():
+            with suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(_discard, sessions)
+                continue
+        _discard(sessions)
 
 
 def _discard(sessions: Sessions) -> None:
