@@ -41,17 +41,25 @@ OF_PLUGINS = pytest.mark.parametrize(
     ],
 )
 
-# Run after which the package PACKAGE is not installed.
+# What runs after it finds that the package PACKAGE is not installed.
 HIDE = """
 import sys
+from importlib.machinery import PathFinder
 
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name == PACKAGE:
-            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+class Hide(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == PACKAGE else super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Hide())
+sys.meta_path = [Hide if finder is PathFinder else finder for finder in sys.meta_path]
 """
+
+
+def without(package: str, source: str) -> subprocess.CompletedProcess[str]:
+    """Run *source* in a process that lacks *package*."""
+    hide = HIDE.replace("PACKAGE", repr(package.replace("-", "_")))
+    command = [sys.executable, "-c", hide + source]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def declared(module: ModuleType) -> dict[str, str]:
@@ -112,18 +120,23 @@ def test_names_of_plugins_are_found_where_these_are_installed(
 def test_names_of_plugins_that_are_missing_say_what_to_install(
     module: str, name: str, package: str
 ) -> None:
-    source = HIDE.replace("PACKAGE", repr(package.replace("-", "_")))
-
-    done = subprocess.run(
-        [sys.executable, "-c", f"{source}from {module} import {name}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = without(package, f"from {module} import {name}")
 
     assert done.stderr.splitlines()[-1] == (
         f"ImportError: {module}.{name} needs the package {package}. Run: pip install {package}"
     )
+
+
+@OF_PLUGINS
+def test_help_lists_the_names_of_plugins_that_are_installed(
+    module: str, name: str, package: str
+) -> None:
+    done = without(package, f"import {module}; print(dir({module})); help({module})")
+
+    assert name in dir(importlib.import_module(module))
+    assert done.stderr == ""
+    assert f"'{name}'" not in done.stdout
+    assert f"Help on module {module}" in done.stdout
 
 
 def test_mypy_sees_the_types_of_ltq(tmp_path: Path) -> None:

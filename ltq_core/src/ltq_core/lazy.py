@@ -15,6 +15,10 @@ def lazy_names(
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """A ``__getattr__`` and a ``__dir__`` for *module*.
 
+    A name whose package is not installed is not listed, so that ``help()`` works. It
+    cannot be an AttributeError too, for ``hasattr``: ``from module import name`` would
+    hide what is missing.
+
     Args:
         module: Its ``__name__``.
         homes: Each name with the module that it is imported from; a submodule of
@@ -43,4 +47,14 @@ def lazy_names(
             ) from error
         return namespace[name]
 
-    return find, lambda: sorted({*namespace, *homes})
+    def offered() -> list[str]:
+        there = (name for name, home in homes.items() if home == name or _is_installed(home))
+        return sorted({*namespace, *there})
+
+    return find, offered
+
+
+def _is_installed(home: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(home.partition(".")[0]) is not None
