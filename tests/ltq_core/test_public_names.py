@@ -14,6 +14,9 @@ import pytest
 
 import ltq
 import ltq_core
+import ltq_memory
+import ltq_redis
+import ltq_sentry
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -87,13 +90,27 @@ def test_ltq_core_offers_what_plugins_need(name: str) -> None:
     assert name in ltq_core.__all__
 
 
-@pytest.mark.parametrize("package", [ltq, ltq_core])
+@pytest.mark.parametrize("package", [ltq, ltq_core, ltq_memory, ltq_redis, ltq_sentry])
 def test_type_checkers_see_the_names_that_there_are(package: ModuleType) -> None:
     seen = declared(package)
 
     for name, home in seen.items():
         assert getattr(package, name) is getattr(importlib.import_module(home), name)
     assert set(package.__all__) - {"__version__"} == set(seen) - set(MODULES)
+
+
+@pytest.mark.parametrize("package", ["ltq_memory", "ltq_redis", "ltq_sentry"])
+def test_plugin_is_found_without_what_it_is_made_of(package: str) -> None:
+    source = (
+        f"import sys, {package}.plugin;"
+        f" print(*(name for name in sys.modules if name.startswith('{package}')))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == [package, f"{package}.plugin"]
 
 
 def test_star_import_works(tmp_path: Path) -> None:

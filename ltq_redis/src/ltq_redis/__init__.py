@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ltq_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ltq_redis.broker import RedisBroker as RedisBroker
 
 __all__ = ["RedisBroker"]
 
-
-def __getattr__(name: str) -> Any:
-    # The plugin module lives in this package too, and must stay light.
-    if name == "RedisBroker":
-        from ltq_redis.broker import RedisBroker
-
-        return RedisBroker
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The plugin module lives in this package too, and must stay light.
+if not TYPE_CHECKING:  # a type checker would take any name for granted
+    __getattr__, __dir__ = lazy_names(__name__, {"RedisBroker": "ltq_redis.broker"})

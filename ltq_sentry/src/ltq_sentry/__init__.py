@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ltq_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ltq_sentry.middleware import Sentry as Sentry
 
 __all__ = ["Sentry"]
 
-
-def __getattr__(name: str) -> Any:
-    # The plugin module lives in this package too, and must stay light.
-    if name == "Sentry":
-        from ltq_sentry.middleware import Sentry
-
-        return Sentry
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The plugin module lives in this package too, and must stay light.
+if not TYPE_CHECKING:  # a type checker would take any name for granted
+    __getattr__, __dir__ = lazy_names(__name__, {"Sentry": "ltq_sentry.middleware"})
