@@ -27,6 +27,7 @@ LAYERS = (
     "broker",
     "abilities",
     "arguments",
+    "sends",
     "task",
     "limits",
     "worker",

@@ -64,7 +64,11 @@ class Middleware(ABC):
     def sending(
         self, message: Message, task: Task[Any, Any]
     ) -> AbstractAsyncContextManager[None]:
-        """The context of one send, in the producer; it may add to ``message.ctx``."""
+        """The context of one send, in the producer; it may add to ``message.ctx``.
+
+        Of the messages of a ``send_many`` many are open at once, each in an asyncio
+        task of its own; they see one failure together.
+        """
         return nullcontext()
 
     def applies(self, task: Task[Any, Any]) -> bool:

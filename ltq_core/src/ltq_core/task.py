@@ -15,6 +15,7 @@ from ltq_core.arguments import Arguments
 from ltq_core.errors import ConfigurationError, DuplicateMessageError, seconds
 from ltq_core.message import Message
 from ltq_core.plugins import schemes_with
+from ltq_core.sends import around, around_each
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -174,7 +175,8 @@ class Task(Generic[P, R]):
 
     async def _publish(self, message: Message, delay: float = 0) -> str:
         if senders := self._around_sends():
-            await self._around(senders, message, lambda m: self._owner.broker.publish(m, delay))
+            broker = self._owner.broker
+            await around(senders, self, message, lambda one: broker.publish(one, delay))
         else:
             await self._owner.broker.publish(message, delay)
         return message.id
@@ -185,26 +187,19 @@ class Task(Generic[P, R]):
                 raise ValueError(
                     f"Task '{self.name}' cannot send a message of '{message.task_name}'."
                 )
-        if self._around_sends():
-            return [await self._publish(message, delay) for message in messages]
-        await self._owner.broker.publish_many(messages, delay)
+        broker = self._owner.broker
+        if senders := self._around_sends():
+            await around_each(
+                senders, self, messages, lambda bulk: broker.publish_many(bulk, delay)
+            )
+        else:
+            await broker.publish_many(messages, delay)
         return [message.id for message in messages]
 
     def _around_sends(self) -> tuple[Middleware, ...]:
         if self._senders is None:
             self._senders = self._owner.senders(self)
         return self._senders
-
-    async def _around(
-        self,
-        senders: tuple[Middleware, ...],
-        message: Message,
-        send: Callable[[Message], Awaitable[T]],
-    ) -> T:
-        if not senders:
-            return await send(message)
-        async with senders[0].sending(message, self):
-            return await self._around(senders[1:], message, send)
 
 
 class Sender(Generic[P]):
@@ -261,10 +256,11 @@ class Sender(Generic[P]):
                 f"{', '.join(schemes_with(UniquePublish)) or 'none is installed'})."
             )
         message.ctx["unique"] = key
-        existing = await task._around(
+        existing = await around(
             task._around_sends(),
+            task,
             message,
-            lambda m: broker.publish_unique(m, key, self._hold, self._delay),
+            lambda one: broker.publish_unique(one, key, self._hold, self._delay),
         )
         if existing != message.id and self._on_duplicate == "raise":
             raise DuplicateMessageError(key, existing)
