@@ -44,6 +44,16 @@ def test_first_run():
     assert not current.lease_lost
 
 
+def test_name_and_ctx_are_those_of_the_message():
+    message = Message(task_name="github:fetch")
+    with run(message):
+        current = current_message()
+        current.ctx["page"] = 2
+
+    assert current.task_name == "github:fetch"
+    assert message.ctx["page"] == 2
+
+
 def test_later_run_knows_how_the_last_one_failed():
     error = {"type": "ValueError", "text": "no", "time": 86_400.5}
     with run(Message(ctx={"tries": 2, "last_error": error})):

@@ -73,7 +73,7 @@ def test_tries_are_counted_whatever_the_task_writes_there(nonsense: Any):
 
     @worker.task(max_tries=3, backoff=0)
     async def task() -> None:
-        current_message().message.ctx.update(tries=nonsense, created_at=nonsense)
+        current_message().ctx.update(tries=nonsense, created_at=nonsense)
         raise ValueError("no")
 
     [letter] = work(worker, task.send)
@@ -125,6 +125,22 @@ def test_defer_error_runs_again_and_is_no_try():
 
     assert work(worker, task.send) == []
     assert attempts == [1, 1, 1, 1]
+
+
+def test_what_a_run_writes_to_ctx_is_there_in_the_next_one():
+    worker = make_worker()
+    pages: list[int] = []
+
+    @worker.task
+    async def task() -> None:
+        ctx = current_message().ctx
+        pages.append(ctx.setdefault("page", 0))
+        ctx["page"] += 1
+        if ctx["page"] < 3:
+            raise RetryError
+
+    assert work(worker, task.send) == []
+    assert pages == [0, 1, 2]
 
 
 def test_reject_error_drops_for_good():

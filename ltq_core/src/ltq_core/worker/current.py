@@ -44,6 +44,19 @@ class CurrentMessage:
         return self.message.id
 
     @property
+    def task_name(self) -> str:
+        """``worker:function``, which is also the queue's name."""
+        return self.message.task_name
+
+    @property
+    def ctx(self) -> dict[str, Any]:
+        """The message's dict itself: what a run writes there, the next one finds.
+
+        JSON values only, and none over what LTQ keeps there: see `Message`.
+        """
+        return self.message.ctx
+
+    @property
     def attempt(self) -> int:
         """Which run this is; the first is 1."""
         return int(self.message.ctx.get("tries", 0)) + 1
