@@ -19,6 +19,7 @@ from ltq_core import Broker, BrokerUnavailableError, ConfigurationError
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from ltq_redis.plugin import SCHEMES
+from quiet_ports import quiet_port
 from redis_server import NoServerError, RedisServer
 from redis_store import QUEUE, RedisStore, message
 from small_worker import SmallWorker
@@ -176,9 +177,21 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+async def test_server_that_is_away_is_named() -> None:
+    port = quiet_port()
+    broker = RedisBroker(f"redis://:secret@localhost:{port}")
+    away = rf"^Redis at localhost:{port} cannot be reached: "
+    with pytest.raises(BrokerUnavailableError, match=away) as raised:
+        await broker.size(QUEUE)
+
+    assert "secret" not in str(raised.value)
+    await broker.close()
+
+
 async def test_attempts_that_were_given_up_leave_no_connection(silent_port: int) -> None:
     broker = RedisBroker(f"redis://:secret@127.0.0.1:{silent_port}?timeout=0.1")
-    with pytest.raises(BrokerUnavailableError, match="did not answer within 0.1 s"):
+    silence = rf"^Redis at 127.0.0.1:{silent_port} did not answer within 0.1 s$"
+    with pytest.raises(BrokerUnavailableError, match=silence):
         await broker.size(QUEUE)
     call = asyncio.ensure_future(broker.size(QUEUE))
     await asyncio.sleep(0)

@@ -71,6 +71,20 @@ def test_url_is_understood(url: str, expected: dict[str, Any]) -> None:
     assert {name: getattr(settings, name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("redis://user:pass@h/3?prefix=a:", "Redis at h:6379"),
+        ("rediss://[::1]:7000", "Redis at [::1]:7000"),
+        ("unix:///run/redis.sock", "Redis at /run/redis.sock"),
+        ("redis+sentinel://:pass@a,b:27000/main", "Redis 'main' at a:26379, b:27000"),
+        ("redis+cluster://a:7000,b:7001", "Redis Cluster at a:7000, b:7001"),
+    ],
+)
+def test_server_is_named_without_its_password(url: str, server: str) -> None:
+    assert parse(url).server == server
+
+
 def test_defaults_are_those_of_the_documentation() -> None:
     settings = parse("redis://h")
 

@@ -59,7 +59,7 @@ class Lease:
         # A beat that hangs must leave time for the next one before the lease ends.
         timeout = min(settings.timeout, settings.lease / 3)
         self._patient_until = 0.0
-        self._link = Link(lambda: topology.connect(tag), timeout)
+        self._link = Link(lambda: topology.connect(tag), timeout, settings.server)
         self._keeper = LeaseKeeper(
             settings.lease / 3,
             self._beat,

@@ -43,14 +43,18 @@ class Link:
     Args:
         connect: Opens a connection to the right server, handshake included.
         timeout: Seconds for a reply, and for a connection to be opened.
+        server: What the messages of errors call the other side.
 
     Attributes:
         opened: How many connections were opened so far.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Wire]], timeout: float) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[Wire]], timeout: float, server: str
+    ) -> None:
         self._connect = connect
         self._timeout = timeout
+        self._server = server
         self._wire: Wire | None = None
         self.opened = 0
         self._ended = False
@@ -128,11 +132,13 @@ class Link:
                 return await wire.request(*args)
         except TimeoutError as error:
             self.drop()
-            text = f"Redis did not answer within {timeout:g} s"
+            text = f"{self._server} did not answer within {timeout:g} s"
             raise BrokerUnavailableError(text) from error
         except OSError as error:
             self.drop()
-            raise BrokerUnavailableError(f"Redis cannot be reached: {error}") from error
+            raise BrokerUnavailableError(
+                f"{self._server} cannot be reached: {error}"
+            ) from error
 
     async def _open(self) -> Wire:
         async with self._opening:
@@ -150,8 +156,8 @@ class Link:
         if code in RECONNECT:
             self.drop()
         if code in TRANSIENT:
-            return BrokerUnavailableError(f"Redis cannot serve this now: {reply.text}")
-        return BrokerError(f"Redis refused a command: {reply.text}")
+            return BrokerUnavailableError(f"{self._server} cannot serve this now: {reply.text}")
+        return BrokerError(f"{self._server} refused a command: {reply.text}")
 
 
 def _code(text: str) -> str:

@@ -41,7 +41,7 @@ class Session:
 
     def __init__(self, topology: Topology, tag: str, settings: Settings) -> None:
         def link() -> Link:
-            return Link(lambda: topology.connect(tag), settings.timeout)
+            return Link(lambda: topology.connect(tag), settings.timeout, settings.server)
 
         self._settings = settings
         self.link = link()

@@ -155,6 +155,18 @@ class Settings:
         """Whether keys carry a hash tag."""
         return self.kind == "cluster"
 
+    @property
+    def server(self) -> str:
+        """What the messages of errors call it; nothing in it is secret."""
+        kind = {"single": "Redis", "sentinel": f"Redis '{self.service}'"}
+        places = self.path or ", ".join(map(_place, self.hosts))
+        return printable(f"{kind.get(self.kind, 'Redis Cluster')} at {places}")
+
+
+def _place(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
 
 def _kind(scheme: str, cluster: bool) -> Kind:
     if scheme.endswith("+sentinel"):
