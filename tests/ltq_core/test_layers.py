@@ -13,7 +13,7 @@ import ltq_core
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Lowest first, as in the table of modules that the contributors' guide shows.
+# Lowest first. Every module or package of the core has its place here.
 LAYERS = (
     "lazy",
     "errors",
