@@ -185,28 +185,29 @@ async def show(seconds: float) -> None:
 
 
 def packages() -> Table:
-    """Tabulate the packages that define most."""
+    """Tabulate the packages with most lines, of those that define something."""
     inside: defaultdict[str, list[Definition]] = defaultdict(list)
     for one in definitions:
         inside[package(one.module)].append(one)
+    size: Counter[str] = Counter()
+    for module, count in lines.items():
+        size[package(module)] += count
     title = f"The largest packages of Python {platform.python_version()}"
     table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("package")
     for heading in "lines", "functions", "classes", "docs":
         table.add_column(heading, justify="right")
     table.add_column("longest (lines)")
-    for name in sorted(inside, key=lambda name: -len(inside[name]))[:10]:
-        table.add_row(name, *summary(name, inside[name]))
+    for name in sorted(inside, key=lambda name: -size[name])[:10]:
+        table.add_row(name, f"{size[name]:,}", *summary(inside[name]))
     return table
 
 
-def summary(name: str, inside: list[Definition]) -> tuple[str, ...]:
+def summary(inside: list[Definition]) -> tuple[str, ...]:
     """Sum up what one package defines."""
     functions = [one for one in inside if one.kind == "function"]
     longest = max(functions, key=lambda one: (one.length, one.name))
-    size = sum(count for module, count in lines.items() if package(module) == name)
     return (
-        f"{size:,}",
         f"{len(functions):,}",
         f"{len(inside) - len(functions):,}",
         f"{sum(one.documented for one in inside) / len(inside):.0%}",
