@@ -45,6 +45,18 @@ def test_signal_without_a_delay_means_at_once(signal: type):
     assert signal().delay == 0
 
 
+@pytest.mark.parametrize(
+    ("signal", "shown"),
+    [
+        (RetryError(5), "RetryError(5)"),
+        (DeferError(0.5, "paused"), "DeferError(0.5, 'paused')"),
+        (RejectError("no use"), "RejectError('no use')"),
+    ],
+)
+def test_signal_shows_what_it_carries(signal: Exception, shown: str):
+    assert repr(signal) == shown
+
+
 @pytest.mark.parametrize("signal", [RetryError, DeferError])
 def test_delay_that_is_none_is_named(signal: type):
     with pytest.raises(TypeError, match="seconds or a timedelta, not 'try again'"):

@@ -21,6 +21,7 @@ from ltq_core.logger import (
     printable,
     redact,
     typed,
+    with_article,
 )
 
 if TYPE_CHECKING:
@@ -276,3 +277,11 @@ def test_logging_goes_to_stderr_and_to_nothing_else():
 
     assert isinstance(handler, logging.StreamHandler)
     assert handler.stream is sys.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "phrase"),
+    [("int", "an int"), ("str", "a str"), ("OSError", "an OSError"), ("UUID", "a UUID")],
+)
+def test_type_is_named_as_in_a_sentence(word: str, phrase: str) -> None:
+    assert with_article(word) == phrase

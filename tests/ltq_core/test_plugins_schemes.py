@@ -217,6 +217,7 @@ def test_factory_may_be_a_callable(site: FakeSite) -> None:
         ("fake_site:Missing", "'fake_site' has no 'Missing'. Reinstall"),
         ("fake_site:__doc__", "it is neither class nor function. Update"),
         ("builtins:str", "it made a str, not a Broker. Update"),
+        ("builtins:id", "it made an int, not a Broker. Update"),
     ],
 )
 def test_broker_that_cannot_be_made_names_its_plugin(

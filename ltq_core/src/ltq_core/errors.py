@@ -97,6 +97,10 @@ class _LaterError(Exception):
         super().__init__(reason)
         self.delay = seconds(delay)
 
+    def __repr__(self) -> str:
+        reason = f", {self.args[0]!r}" if self.args and self.args[0] else ""
+        return f"{type(self).__name__}({self.delay!r}{reason})"
+
 
 class RetryError(_LaterError):
     """Run this message again after *delay* seconds (at once without one); counts as a try."""

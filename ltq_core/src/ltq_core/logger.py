@@ -98,10 +98,14 @@ def _secrets(url: str) -> list[str]:
     return sorted(whole | words, key=len, reverse=True)
 
 
+def with_article(word: str) -> str:
+    """*word*, mostly a type's name, as it stands in a sentence: an int, a UUID."""
+    return f"an {word}" if word[0] in "AEIOaeio" else f"a {word}"
+
+
 def typed(thing: object) -> str:
     """What *thing* is: ``a str``, ``an int``."""
-    name = type(thing).__name__
-    return f"{'an' if name[0] in 'aeiouAEIO' else 'a'} {name}"
+    return with_article(type(thing).__name__)
 
 
 def describe(error: BaseException, limit: int = 500) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ltq_core.cli.failures import print_traceback
 from ltq_core.cli.output import prints_aside
 from ltq_core.errors import ConfigurationError, LTQError
-from ltq_core.logger import describe, typed
+from ltq_core.logger import describe, typed, with_article
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -141,5 +141,5 @@ def _suggest(module: ModuleType, path: str, kinds: tuple[Kind, ...]) -> str:
 
 
 def _either(kinds: tuple[Kind, ...]) -> str:
-    words = [f"an {kind}" if kind == "app" else f"a {kind}" for kind in kinds]
+    words = [with_article(kind) for kind in kinds]
     return " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
