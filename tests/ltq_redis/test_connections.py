@@ -19,6 +19,7 @@ from ltq_core import Broker, BrokerUnavailableError, ConfigurationError
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from ltq_redis.plugin import SCHEMES
+from ltq_redis.wire import Wire
 from quiet_ports import quiet_port
 from redis_server import NoServerError, RedisServer
 from redis_store import QUEUE, RedisStore, message
@@ -226,3 +227,25 @@ def test_tls_loop_that_ends_without_close_leaves_no_warning(
     test_loop_that_ends_without_close_leaves_no_warning(
         tls_url("127.0.0.1", ssl_cert_reqs="none")
     )
+
+
+def test_tls_connection_given_up_as_it_opens_leaves_no_warning(
+    tls_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Wire.connection_made
+    calls: list[asyncio.Future[int]] = []
+
+    def give_up(wire: Wire, transport: asyncio.BaseTransport) -> None:
+        opened(wire, transport)
+        calls[0].cancel()
+
+    async def work() -> None:
+        broker = RedisBroker(tls_url("127.0.0.1", ssl_cert_reqs="none"))
+        calls.append(asyncio.ensure_future(broker.size(QUEUE)))
+        await asyncio.wait(calls)
+
+    monkeypatch.setattr(Wire, "connection_made", give_up)
+    asyncio.run(work())
+    gc.collect()
+
+    assert calls[0].cancelled()

@@ -68,7 +68,9 @@ class Single(_OneServer):
         if not settings.path:
             return await _open(settings, settings.hosts[0], settings.credentials, settings.db)
         loop = asyncio.get_running_loop()
-        _, wire = await loop.create_unix_connection(Wire, settings.path)
+        wire = Wire()
+        async with _kept(wire):
+            await loop.create_unix_connection(lambda: wire, settings.path)
         return await _greet(wire, settings.credentials, settings.db)
 
 
@@ -171,8 +173,11 @@ async def _open(
     host, port = address
     context = _context(settings) if settings.tls is not None else None
     loop = asyncio.get_running_loop()
+    wire = Wire()
     try:
-        _, wire = await loop.create_connection(Wire, host, port, ssl=context)
+        # asyncio itself would end TLS politely, which the end of the loop may forestall.
+        async with _kept(wire):
+            await loop.create_connection(lambda: wire, host, port, ssl=context)
     except ssl.SSLError as error:
         # Certificates are the user's move, yet may be mended while a worker waits.
         raise BrokerUnavailableError(f"TLS with {host}:{port} failed: {error}") from error

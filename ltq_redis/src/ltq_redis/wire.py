@@ -166,6 +166,8 @@ class Wire(asyncio.Protocol):
         """Called by the loop."""
         # uvloop's transports are no subclass of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
+        if self.closed:  # it was dropped before it was open
+            self.drop()
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
