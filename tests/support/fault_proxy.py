@@ -81,7 +81,7 @@ class FaultProxy:
     def start(self) -> FaultProxy:
         """Begin to listen."""
         self._thread.start()
-        start = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        start = asyncio.start_server(self._serve, "127.0.0.1", 0)
         self._server = self._run(start)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -116,10 +116,14 @@ class FaultProxy:
             wire.transport.abort()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._wires.add(writer)  # here, so that one that shakes hands yet is cut as well
         try:
+            if self._tls is not None:
+                await writer.start_tls(self._tls)
             answers, server = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
             writer.transport.abort()
+            self._wires.remove(writer)
             return
         ends = {writer, server}
         self._wires |= ends
