@@ -100,6 +100,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
         yield command, output.strip().replace("[", "[[]").replace("...", "*")
 
 
+@pytest.mark.wheels
 @pytest.mark.parametrize("name", ["write-a-broker", "write-a-middleware"])
 def test_every_step_of_the_guide_works(name: str, tmp_path: Path, sandbox: Sandbox) -> None:
     reader = Reader(tmp_path, sandbox)

@@ -20,6 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
 PACKAGES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
 
 
+@pytest.mark.wheels
 @pytest.mark.parametrize("name", PACKAGES)
 def test_package_passes_its_own_tests(name: str, sandbox: Sandbox) -> None:
     folder = EXAMPLES / name
