@@ -120,6 +120,12 @@ def test_banner_shows_classes_and_functions_by_name(worker: ltq.Worker) -> None:
     assert "retry_on=OSError,ValueError backoff=later" in " ".join(said(worker).split())
 
 
+def test_banner_shows_a_constant_backoff_as_its_seconds(worker: ltq.Worker) -> None:
+    add_task(worker, max_tries=2, backoff=timedelta(minutes=1.5))
+
+    assert "max_tries=2 backoff=90\n" in said(worker)
+
+
 def test_banner_lists_middleware_outermost_first(worker: ltq.Worker) -> None:
     worker.middlewares[:] = [Outer(), ltq.MaxTries()]
 

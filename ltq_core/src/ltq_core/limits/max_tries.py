@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,20 @@ def exponential(tries: int, error: BaseException) -> float:
     return random.uniform(0, ceiling)
 
 
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same number of seconds, however many tries failed."""
+
+    delay: float
+
+    def __call__(self, tries: int, error: BaseException) -> float:
+        """See `Backoff`."""
+        return self.delay
+
+    def __str__(self) -> str:
+        return f"{self.delay:g}"
+
+
 def parse_max_tries(value: Any) -> int:
     """A whole number of runs, at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -50,7 +65,7 @@ def parse_backoff(value: Any) -> Backoff:
     delay = seconds(value)
     if not 0 <= delay < float("inf"):
         raise ValueError(f"must be 0 seconds or more, not {value!r}.")
-    return lambda tries, error: delay
+    return Constant(delay)
 
 
 def parse_exceptions(value: Any) -> tuple[type[BaseException], ...]:
