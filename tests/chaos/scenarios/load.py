@@ -75,7 +75,7 @@ async def million_waiting(stage: Stage) -> None:
     many, few = stage.size(1_000_000, 100_000), 5000
     await _fill(stage, "act", many)
     rates: dict[str, list[float]] = {"act": [], "once": []}
-    for _ in range(stage.size(5, 3)):
+    for _ in range(stage.size(25, 3)):  # each takes a twentieth of a second
         for task, measured in rates.items():
             await _fill(stage, task, few)
             measured.append(await _rate(stage, task, few))
