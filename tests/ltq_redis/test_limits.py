@@ -14,6 +14,7 @@ import pytest
 from ltq_core.abilities import QueueLimits, Rate
 from ltq_core.testing import Peer, wait_until
 from ltq_redis import RedisBroker
+from ltq_redis.scripts import CLAIM_LIMITED
 from redis_store import QUEUE, RedisStore, message
 from small_worker import SmallWorker
 
@@ -201,6 +202,30 @@ async def test_clear_of_a_line_gives_back_no_place(
     await broker.ack(held)
     assert store.left_behind() == []
     await broker.close()
+
+
+@pytest.mark.parametrize("kind", ["lines", "reserved"])
+def test_slot_a_rounding_error_beyond_the_horizon_waits(store: RedisStore, kind: str) -> None:
+    # Slots are kept as text of six digits: one that is later than the horizon only before
+    # it is written would be found again and again, for ever.
+    times = (1.7e9 + number / 1e6 for number in range(1000))
+    now = next(time for time in times if float(f"{time + 0.1:.6f}") > time + 0.1)
+    keys, raw, slot = store.keys(), message("1", rate_key="k").to_json(), f"{now + 0.1:.6f}"
+    store.client.zadd(keys.rate, {"k": slot})
+    if kind == "lines":
+        store.client.zadd(keys.parked, {b"rk\0001700000000.0\0" + raw: 0})
+        store.client.zadd(keys.lines, {"k": slot})
+    else:
+        store.client.zadd(keys.reserved, {b"p1700000000.0\0" + raw: slot})
+    script = CLAIM_LIMITED.text.replace("t[1] + t[2] / 1000000", f"{now!r}")
+    names = [keys.queue, keys.processing("w.1"), keys.workers, keys.deliveries, keys.suspects]
+    names += [keys.wake, keys.running, keys.parked, keys.reserved, keys.rate, keys.turn]
+    names += [keys.paused, keys.lines]
+    reply = store.client.eval(script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w")
+
+    assert reply[-2] == 1
+    for key in (keys.processing("w.1"), keys.workers):
+        store.client.delete(key)
 
 
 async def test_resumed_queue_wakes_somebody_for_a_line(

@@ -31,7 +31,10 @@ local interval, burst, rate_keyed = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7
 local places, places_keyed, worker = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
 
 local now = clock()
-local due, horizon = precise(now), now + HORIZON
+local due, till = precise(now), precise(now + HORIZON)
+-- Slots and their horizon are compared as Redis compares their texts: what is moved beyond
+-- it must not be found before it again.
+local horizon = tonumber(till)
 local found = packed()
 local status, claimed, given = 'ok', 0, false
 
@@ -54,7 +57,8 @@ local function slot_of(key)
     return now
   end
   local arrival = math.max(tonumber(redis.call('ZSCORE', at.rate, key) or 0), now)
-  return math.max(now, arrival - (burst - 1) * interval), arrival + interval
+  local slot = math.max(now, arrival - (burst - 1) * interval)
+  return tonumber(precise(slot)), arrival + interval
 end
 
 local function rate_key_of(raw)
@@ -108,8 +112,7 @@ end
 -- What was given a place waits for its slot alone.
 local function take_reserved()
   while claimed < most do
-    local member =
-      redis.call('ZRANGEBYSCORE', at.reserved, '-inf', precise(horizon), 'LIMIT', 0, 1)[1]
+    local member = redis.call('ZRANGEBYSCORE', at.reserved, '-inf', till, 'LIMIT', 0, 1)[1]
     if not member then
       return
     end
@@ -126,7 +129,7 @@ end
 -- What stands first in the lines of those keys whose next slot is near.
 local function take_lines()
   while claimed < most do
-    local key = redis.call('ZRANGEBYSCORE', at.lines, '-inf', precise(horizon), 'LIMIT', 0, 1)[1]
+    local key = redis.call('ZRANGEBYSCORE', at.lines, '-inf', till, 'LIMIT', 0, 1)[1]
     if not key then
       return
     end
