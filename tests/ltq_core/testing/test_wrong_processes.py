@@ -102,7 +102,9 @@ class AcksThenBuries(JsonFileBroker):
     async def bury(self, message, letter):
         await self.ack(message)
         time.sleep(0.02)
-        self._letter(letter).write_bytes(letter.to_json())
+        part = self._letter(letter).with_suffix(".part")
+        part.write_bytes(letter.to_json())
+        part.replace(self._letter(letter))
 
     async def dead_letters(self, queue, ids=None, limit=1000):
         files = self.path.parent.glob(f"{queue}.*.letter")

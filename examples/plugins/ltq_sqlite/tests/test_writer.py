@@ -152,7 +152,9 @@ def test_letters_beyond_their_number_or_age_are_swept(tmp_path: Path) -> None:
             worker = store.join(db, None, 30)
             db.execute("UPDATE message SET worker = ?", [worker])
             (place,) = db.execute("SELECT place FROM message").fetchone()
-            letters.bury(db, store.Receipt(worker, place), DeadLetter(name, QUEUE, "failed", 1))
+            letters.bury(
+                db, store.Receipt(worker, place, 0), DeadLetter(name, QUEUE, "failed", 1)
+            )
         db.execute("UPDATE letter SET buried_at = 1 WHERE id = 'd'")
         store.sweep(db, Settings(Path(), dead_letters=3, dead_letter_age=60))
 

@@ -56,6 +56,7 @@ class _Row(NamedTuple):
     queue: str
     body: bytes
     crashes: int
+    claims: int
 
 
 class Claim:
@@ -76,7 +77,7 @@ class Claim:
         """Lease up to *limit* messages."""
         rows = self._choose(limit)
         self._db.executemany(
-            "UPDATE message SET worker = ? WHERE place = ?",
+            "UPDATE message SET worker = ?, claims = claims + 1 WHERE place = ?",
             [(self._worker, row.place) for row in rows],
         )
         messages = [message for row in rows if (message := self._read(row)) is not None]
@@ -109,7 +110,7 @@ class Claim:
 
     def _due(self, queue: str, suspect: bool) -> Iterator[_Row]:
         select = """
-            SELECT due, place, queue, body, crashes FROM message
+            SELECT due, place, queue, body, crashes, claims FROM message
             WHERE worker IS NULL AND queue = ? AND (crashes >= 2) = ? AND due <= ?
             ORDER BY due, place
         """
@@ -138,7 +139,7 @@ class Claim:
 
     def _read(self, row: _Row) -> Message | None:
         """The message of *row*; what is none becomes a dead letter."""
-        receipt = Receipt(self._worker, row.place)
+        receipt = Receipt(self._worker, row.place, row.claims + 1)
         try:
             message = Message.from_json(row.body)
         except DecodeError as error:

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS message (
     body    BLOB NOT NULL,                      -- its JSON
     due     REAL NOT NULL,                      -- seconds since the epoch
     crashes INTEGER NOT NULL DEFAULT 0,         -- leases that ended with their worker
+    claims  INTEGER NOT NULL DEFAULT 0,         -- how often it was leased
     worker  TEXT                                -- who holds it; NULL while it waits
 );
 CREATE UNIQUE INDEX IF NOT EXISTS waits_once ON message (queue, id) WHERE worker IS NULL;

@@ -17,7 +17,7 @@ TICK_AGE = 400 * 86_400.0
 
 
 class Receipt(NamedTuple):
-    """What settles a message: who holds it, and where it stands.
+    """What settles a message: who holds it, where it stands, and since which claim.
 
     A worker that lost its lease goes on under another name, so what it held under the
     old one matches nothing any more.
@@ -25,6 +25,7 @@ class Receipt(NamedTuple):
 
     worker: str
     place: int
+    claims: int
 
 
 class Row(NamedTuple):
@@ -46,7 +47,7 @@ def put(db: sqlite3.Connection, rows: Iterable[Row], delay: float = 0) -> None:
 
 def settle(db: sqlite3.Connection, receipts: Sequence[Receipt]) -> list[bool]:
     """Forget messages; for each, whether it was still held."""
-    delete = "DELETE FROM message WHERE worker = ? AND place = ?"
+    delete = "DELETE FROM message WHERE worker = ? AND place = ? AND claims = ?"
     return [db.execute(delete, receipt).rowcount == 1 for receipt in receipts]
 
 
@@ -66,7 +67,7 @@ def put_back(
     update = """
         UPDATE OR REPLACE message
         SET worker = NULL, body = coalesce(:body, body), due = coalesce(:due, due)
-        WHERE worker = :worker AND place = :place
+        WHERE worker = :worker AND place = :place AND claims = :claims
     """
     due = time.time() + delay if delay > 0 else None
     values = [{"body": body, "due": due, **receipt._asdict()} for receipt in receipts]

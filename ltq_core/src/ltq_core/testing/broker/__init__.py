@@ -12,6 +12,7 @@ from ltq_core.testing.broker.payloads import PayloadFacts
 from ltq_core.testing.broker.publishing import PublishFacts
 from ltq_core.testing.broker.queues import QueueFacts
 from ltq_core.testing.broker.settling import SettlingFacts
+from ltq_core.testing.broker.waking import WakingFacts
 
 
 class BrokerConformance(
@@ -25,5 +26,6 @@ class BrokerConformance(
     LoopFacts,
     PayloadFacts,
     QueueFacts,
+    WakingFacts,
 ):
     """What every broker promises. Subclass it with one fixture: see `Conformance`."""

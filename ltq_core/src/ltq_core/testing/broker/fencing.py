@@ -58,6 +58,47 @@ class FencingFacts(Conformance):
         assert await lab.rest() == ["a"]
 
     @fact
+    async def test_late_retry_moves_no_returned_message(self, lab: Lab) -> None:
+        """Neither a late nack with a delay nor a late ack touches what waits again."""
+        late = await lab.fenced("a")
+        await lab.broker.nack(lab.stolen[0])
+        late.held[0].ctx["tries"] = 1
+        with pytest.raises(LeaseLostError):
+            await late.do(lambda broker: broker.nack(late.held[0], delay=3600))
+        await late.do(lambda broker: broker.ack_many(late.held))
+        back = await lab.consume()
+
+        assert "tries" not in back.ctx
+        await lab.broker.ack(back)
+
+    @fact
+    async def test_old_delivery_settles_no_later_one(self, lab: Lab) -> None:
+        """What one worker was handed twice is settled by its second delivery alone."""
+        await lab.publish("a")
+        old = await lab.consume()
+        await lab.broker.nack(old)
+        new = await lab.consume()
+        with pytest.raises(LeaseLostError):
+            await lab.broker.ack(old)
+        await lab.broker.nack(new)
+
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_closed_worker_settles_nothing(self, lab: Lab) -> None:
+        """What `close` gave back is not settled by whoever had it."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        old = await lab.consume(worker)
+        await worker.close()
+        held = await lab.consume()
+        with pytest.raises(LeaseLostError):
+            await worker.ack(old)
+        await lab.broker.nack(held)
+
+        assert await lab.rest() == ["a"]
+
+    @fact
     async def test_late_bulk_ack_tells_what_was_lost(self, lab: Lab) -> None:
         """ack_many returns what was lost, marked, and settles the rest."""
         late = await lab.fenced("a", "b")

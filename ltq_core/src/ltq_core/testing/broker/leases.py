@@ -141,11 +141,26 @@ class LeaseFacts(Conformance):
 
     @fact
     async def test_lease_of_a_living_worker_is_kept(self, lab: Lab) -> None:
-        """A message held for several leases goes to nobody else."""
-        worker = await lab.holder("a")
+        """Messages held for several leases go to nobody else, however many they are."""
+        worker = await lab.holder(*(f"{number}" for number in range(30)))
         waiting = await lab.still_waits(lab.broker.consume(QUEUE), LEASES * lab.lease)
         waiting.cancel()
-        await worker.do(lambda broker: broker.ack(worker.held[0]))
+        lost = await worker.do(lambda broker: broker.ack_many(worker.held))
+
+        assert lost == []
+        assert await lab.rest() == []
+
+    @fact
+    async def test_lease_of_a_worker_that_closed_once_is_kept(self, lab: Lab) -> None:
+        """A broker that was closed and opens again renews its leases again."""
+        worker = await lab.connect()
+        await lab.publish("a", "b")
+        await lab.take(1, worker)
+        await worker.close()
+        held = await lab.consume(worker)
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), LEASES * lab.lease)
+        waiting.cancel()
+        await worker.ack(held)
 
         assert await lab.rest() == []
 

@@ -32,6 +32,26 @@ class OrderFacts(Conformance):
         assert (delivery.crashes, delivery.lease_lost) == (0, False)
 
     @fact
+    async def test_delivery_tells_how_long_the_message_waited(self, lab: Lab) -> None:
+        """From due to claimed is what it waited, without its delay: max_age goes by that."""
+        await lab.publish("a", delay=0.2)
+        await asyncio.sleep(0.5)
+        delivery = (await lab.consume()).delivery
+
+        assert delivery is not None
+        waited = delivery.claimed_at - delivery.due_at
+        assert 0.3 - 2 * CLOCKS <= waited <= 0.3 + lab.patience
+
+    @fact
+    async def test_delay_of_months_is_kept(self, lab: Lab) -> None:
+        """A delay may be longer than any counter of milliseconds."""
+        await lab.publish("a", delay=100 * 86_400)
+        await lab.publish("b")
+
+        assert await lab.rest() == ["b"]
+        assert await lab.broker.size(QUEUE) == 1
+
+    @fact
     async def test_messages_due_at_once_keep_their_order(self, lab: Lab) -> None:
         """Messages that are due at one time are handed out as they were published."""
         await lab.publish(*"abcdefghij")

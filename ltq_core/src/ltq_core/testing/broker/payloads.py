@@ -8,7 +8,7 @@ import pytest
 
 from ltq_core.errors import EncodeError
 from ltq_core.message import Message
-from ltq_core.testing.lab import QUEUE, Lab, label, message
+from ltq_core.testing.lab import QUEUE, Lab, label, labels, message
 from ltq_core.testing.suite import Conformance, fact
 
 ODD: dict[str, Any] = {
@@ -152,6 +152,21 @@ class PayloadFacts(Conformance):
         assert label(await waiting) == "good"
         assert await lab.rest() == []
         assert await lab.broker.size(QUEUE) == 0
+
+    @fact
+    async def test_bad_bytes_cost_no_other_of_a_batch(self, lab: Lab) -> None:
+        """What stands behind bad bytes is handed out with what stands before them."""
+        worker = await lab.connect()
+        await lab.publish("before")
+        await self.put_raw(worker, QUEUE, NO_MESSAGES[0])
+        await lab.publish("behind")
+        found: list[str] = []
+        while len(found) < 2:
+            found += labels(await lab.soon(worker.consume_many([QUEUE], 10), "consume_many"))
+
+        assert sorted(found) == ["before", "behind"]
+        await worker.close()
+        assert await lab.broker.size(QUEUE) == 2
 
 
 def _nested() -> Message:

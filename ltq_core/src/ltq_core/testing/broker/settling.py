@@ -175,6 +175,16 @@ class SettlingFacts(Conformance):
         assert await lab.rest() == []
 
     @fact
+    async def test_drop_stores_nothing(self, lab: Lab) -> None:
+        """A message whose ``ctx`` is no JSON can be dropped: nothing of it is kept."""
+        await lab.publish("a")
+        received = await lab.consume()
+        received.ctx["no json"] = object()
+        await lab.broker.nack(received, drop=True)
+
+        assert await lab.rest() == []
+
+    @fact
     async def test_settled_message_cannot_be_settled_again(self, lab: Lab) -> None:
         """A nack after the ack, by mistake, brings nothing back."""
         await lab.publish("a")
