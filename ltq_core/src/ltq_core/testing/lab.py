@@ -126,10 +126,15 @@ class Lab:
         await self._suite.crash(peer)
 
     async def publish(
-        self, *labels: str, queue: str = QUEUE, delay: float = 0, broker: Broker | None = None
+        self,
+        *labels: str,
+        queue: str = QUEUE,
+        delay: float = 0,
+        broker: Broker | None = None,
+        **ctx: object,
     ) -> list[Message]:
         """Publish one message for each label, its only argument, one after another."""
-        messages = [message(name, queue) for name in labels]
+        messages = [message(name, queue, **ctx) for name in labels]
         for each in messages:
             await (broker or self.broker).publish(each, delay)
         return messages

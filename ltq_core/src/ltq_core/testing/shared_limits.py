@@ -177,7 +177,7 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
         limits = QueueLimits(SLOW, 1, rate_keyed=True, concurrency_keyed=True)
         worker = await self.worker(lab, limits)
         await lab.publish("a", "b")
-        await lab.broker.publish(message("keyed", rate_key="k", concurrency_key="k"))
+        await lab.publish("keyed", rate_key="k", concurrency_key="k")
         got = [await lab.consume(worker), await lab.consume(worker)]
 
         assert sorted(labels(got)) == ["a", "keyed"]
@@ -327,8 +327,7 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
         rate = Rate(interval=0.05)
         limits = QueueLimits(rate, 1, rate_keyed=True, concurrency_keyed=True)
         worker = await self.worker(lab, limits)
-        for name in "abcdefghij":
-            await lab.broker.publish(message(name, rate_key="k", concurrency_key="k"))
+        await lab.publish(*"abcdefghij", rate_key="k", concurrency_key="k")
         start = time.monotonic()
 
         assert await self._work(lab, worker, 10) == list("abcdefghij")
@@ -356,8 +355,7 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
 
     async def _let_slots_pass(self, lab: Lab, limits: QueueLimits) -> None:
         worker = await self.worker(lab, limits)
-        for name in "abcdef":
-            await lab.broker.publish(message(name, rate_key="k"))
+        await lab.publish(*"abcdef", rate_key="k")
         first = await lab.soon(worker.consume_many([QUEUE], 10), "consume_many")
         await asyncio.sleep(4 * SPACED.interval)
         await worker.ack_many(first)
@@ -371,8 +369,7 @@ class SharedLimitsConformance(AbilityConformance[SharedLimits]):
     async def test_free_place_goes_to_who_waited_for_a_slot(self, lab: Lab) -> None:
         """With a rate for each key and places for all, an end lets the next one start."""
         worker = await self.worker(lab, QueueLimits(SPACED, 1, rate_keyed=True))
-        for name in "abcd":
-            await lab.broker.publish(message(name, rate_key="k"))
+        await lab.publish(*"abcd", rate_key="k")
         held = [await lab.consume(worker)]
         waiting = await lab.still_waits(worker.consume(QUEUE), 2 * SPACED.interval)
         for _ in "bcd":
