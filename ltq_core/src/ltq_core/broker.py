@@ -39,8 +39,9 @@ class Broker(ABC):
 
     A third party writes the seven abstract methods; the others have defaults built
     from them, to be replaced where the store can do better. A queue is named like
-    its task and comes into being with its first message. Names are compared whole, sign
-    by sign: case counts, and so do signs that mean something to the store.
+    its task and comes into being with its first message. Names and ids are compared
+    whole, sign by sign: case counts, so does how an accent is written, and so do signs
+    that mean something to the store.
 
     What every broker promises: a message handed out and not settled comes back, at its
     old place, after its lease ends; the lease of a living worker does not end while it
@@ -87,9 +88,10 @@ class Broker(ABC):
         """Store *message* in the queue ``message.task_name``, due after *delay* seconds.
 
         Messages due at one time keep the order in which they were published. A
-        message that still waits, published again, stays one message; one that is in
-        flight waits as well, and may run once more. What is handed out has the values
-        and types that were published, and shares no object with them.
+        message that still waits, published again, stays one message, due when it was;
+        one that is in flight waits as well, and may run once more, whatever becomes of
+        the run: given back, the two may be one. What is handed out has the values and
+        types that were published, and shares no object with them.
 
         Args:
             message: The message to store, as it is now.
@@ -109,9 +111,11 @@ class Broker(ABC):
     async def consume(self, queue: str) -> Message:
         """Wait for the next due message of *queue* and lease it.
 
-        The earliest due time goes first. The message carries a `Delivery`. Stored
-        bytes that are no message are never handed out and never stop a consumer. While
-        it waits it neither blocks the event loop nor spins.
+        The earliest due time goes first, also of what is due by now. The message
+        carries a `Delivery`. Stored bytes that are no message are never handed out and
+        never stop a consumer: whoever comes upon them removes them. While it waits it
+        neither blocks the event loop nor spins, and whatever is published or given
+        back wakes it: it need not wait for a lease to end.
 
         Raises:
             BrokerUnavailableError: The store did not answer; nothing was leased, or
@@ -126,7 +130,8 @@ class Broker(ABC):
     async def ack(self, message: Message) -> None:
         """Settle *message* as done: it never comes back.
 
-        Identity is the delivery's receipt: a changed ``ctx`` does not matter.
+        Identity is the delivery's receipt: a changed ``ctx`` does not matter, even one
+        that is no JSON.
 
         Args:
             message: One that this broker handed out and nobody settled yet.
@@ -144,13 +149,13 @@ class Broker(ABC):
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
         """Give up the lease on *message* without success, in one atomic step.
 
-        The message is stored as it now is (its ``ctx`` may have changed). With
-        *delay* 0 it stands again at its old place.
+        The message is stored as it now is: its run may have changed its ``ctx``, and
+        its arguments. With *delay* 0 it stands again at its old place.
 
         Args:
             message: One that this broker handed out and nobody settled yet.
-            delay: Seconds before it may be consumed again.
-            drop: Remove it for good; *delay* is then ignored.
+            delay: Seconds before it may be consumed again; a negative one is none.
+            drop: Remove it for good; *delay* is then ignored, and nothing is encoded.
 
         Raises:
             LeaseLostError: The lease ended earlier, or *message* was never handed out;
@@ -174,6 +179,8 @@ class Broker(ABC):
     @abstractmethod
     async def clear(self, queue: str) -> None:
         """Remove every waiting message of *queue*; what is in flight stays leased.
+
+        That comes back as ever if its worker closes or dies.
 
         Raises:
             BrokerUnavailableError: The store did not answer.

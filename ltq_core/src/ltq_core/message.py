@@ -23,7 +23,8 @@ class Delivery:
             time for one that stands at its old place again.
         claimed_at: When it was handed out, in seconds on the store's clock.
         crashes: Deliveries before this one that ended without being settled,
-            because their worker died: each of them, also with a nack in between.
+            because their worker died: each of them, also with a nack in between. What
+            is published after the message ended, were it with its id, has none.
         lease_lost: True once the broker noticed that the lease ended: another
             worker may be running the message, and settling it changes nothing.
     """

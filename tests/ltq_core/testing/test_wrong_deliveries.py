@@ -39,7 +39,7 @@ class SettlesById(Wrong):
 class MovesWhatWaits(Wrong):
     """A late retry is refused, but has changed the message that waits again."""
 
-    caught_by = "test_late_retry_moves_no_returned_message"
+    caught_by = "test_late_settling_touches_no_returned_message"
 
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
         entry = receipt(message).entry
@@ -134,6 +134,15 @@ class EncodesBeforeItDrops(Wrong):
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
         message.to_json()
         await super().nack(message, delay, drop)
+
+
+class EncodesBeforeItAcks(Wrong):
+    caught_by = "test_ack_stores_nothing"
+    fails_with = EncodeError
+
+    async def ack(self, message: Message) -> None:
+        message.to_json()
+        await super().ack(message)
 
 
 class LosesABatchWithABadOne(Wrong):

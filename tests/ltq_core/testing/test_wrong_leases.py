@@ -17,7 +17,7 @@ from ltq_memory.session import Session
 from ltq_memory.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ltq_core.message import Message
     from ltq_memory.leases import Epoch
@@ -88,7 +88,7 @@ class TakesOverToTheEnd(Wrong):
 
 
 class CountsNoCrashes(Wrong):
-    caught_by = "test_crashes_are_counted"
+    caught_by = "test_every_crash_is_counted"
 
     class Store(Store):
         def _end_epoch(self, epoch: Epoch, *, crashed: bool) -> None:
@@ -237,7 +237,7 @@ class NacksWhatAnotherHolds(Wrong):
 class DropsWhatWaitsAgain(Wrong):
     """A late drop removes the message from the queue."""
 
-    caught_by = "test_late_nack_takes_no_returned_message"
+    caught_by = "test_late_settling_touches_no_returned_message"
 
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
         if drop:
@@ -254,7 +254,7 @@ class SaysNothingOfALostLease(Wrong):
 
 
 class StaysDeadOnceItLostItsLease(Wrong):
-    caught_by = "test_worker_that_lost_its_lease_goes_on"
+    caught_by = "test_lease_after_a_lost_one_is_kept"
 
     class Store(Store):
         def _join(self, session: Session) -> Epoch:
@@ -279,6 +279,56 @@ class GivesBackWhatItLost(Wrong):
         await super().close()
         if hasattr(self, "last"):
             await self.publish(self.last)
+
+
+class CountsCrashesById(Wrong):
+    """Nothing ever takes an id out of its table of crashes."""
+
+    caught_by = "test_message_published_anew_has_no_crashes"
+    counts: ClassVar[dict[str, int]] = {}
+
+    def _decoded(self, leases: Sequence[Lease]) -> list[Message]:
+        decoded = super()._decoded(leases)
+        for message in decoded:
+            assert message.delivery is not None
+            most = max(message.delivery.crashes, self.counts.get(message.id, 0))
+            message.delivery.crashes = self.counts[message.id] = most
+        return decoded
+
+
+class RenewsNothingAfterALoss(Wrong):
+    """Its thread goes on for a name that the store has forgotten."""
+
+    caught_by = "test_lease_after_a_lost_one_is_kept"
+
+    class Session(Session):
+        has_lost = False
+
+        def _beat(self) -> Sequence[Lease]:
+            lost = () if self.has_lost else super()._beat()
+            self.has_lost = self.has_lost or bool(lost)
+            return lost
+
+
+class ClearsWhatTheDeadHeld(Wrong):
+    """It deletes the bodies: a worker that lives has them in its memory."""
+
+    caught_by = "test_clear_keeps_what_a_dead_worker_held"
+
+    class Store(Store):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cleared: set[Lease] = set()
+
+        def _end_epoch(self, epoch: Epoch, *, crashed: bool) -> None:
+            if crashed:
+                epoch.held -= self.cleared
+            super()._end_epoch(epoch, crashed=crashed)
+
+    async def clear(self, queue: str) -> None:
+        await super().clear(queue)
+        for epoch in self.store.epochs(queue):
+            self.store.cleared |= epoch.held
 
 
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)

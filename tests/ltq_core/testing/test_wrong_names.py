@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, ClassVar
 
@@ -60,6 +61,11 @@ class ReplacesSigns(Renames):
 class DropsAccents(Renames):
     def stored(self, name: str) -> str:
         return name.replace("é", "e")
+
+
+class NormalizesNames(Renames):
+    def stored(self, name: str) -> str:
+        return unicodedata.normalize("NFC", name)
 
 
 class TrimsSpaces(Renames):

@@ -299,6 +299,16 @@ class KeepsWhatItHoldsWhenItCloses(Wrong):
         self._session.drop()
 
 
+class NacksIntoThePast(Wrong):
+    """It adds any delay to the time at which the message was due."""
+
+    caught_by = "test_nack_with_negative_delay_overtakes_nothing"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        receipt(message).entry.due += min(delay, 0)
+        await super().nack(message, delay, drop)
+
+
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
 def test_wrong_broker_is_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""

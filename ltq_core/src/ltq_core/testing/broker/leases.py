@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LEASES = 3.0
 """For how many leases a message is held that must be kept."""
 
+AGAIN = 2.0
+"""Likewise for a later lease of a worker, of which is asked whether it is renewed at all."""
+
 
 class LeaseFacts(Conformance):
     """At least once: a dead worker's messages come back, a living one's are its own."""
@@ -62,17 +65,8 @@ class LeaseFacts(Conformance):
         assert "first" in seen, "it came back behind the whole backlog"
 
     @fact
-    async def test_crashes_are_counted(self, lab: Lab) -> None:
-        """A delivery says how many earlier ones ended with their worker."""
-        await lab.crash(await lab.holder("a"))
-        delivery = (await lab.consume(within=lab.takeover)).delivery
-
-        assert delivery is not None
-        assert delivery.crashes == 1
-
-    @fact
     async def test_every_crash_is_counted(self, lab: Lab) -> None:
-        """The count of crashes goes on to where a worker gives a message up, and beyond two."""
+        """A delivery says how many ended with their worker, up to where one gives up."""
         await lab.publish("a")
         counts = []
         for _ in range(DEFAULT_MAX_CRASHES):
@@ -96,6 +90,21 @@ class LeaseFacts(Conformance):
             counts.append(_delivery(back).crashes)
 
         assert counts == [1, 1, 1]
+
+    @fact
+    async def test_message_published_anew_has_no_crashes(self, lab: Lab) -> None:
+        """An ack, a drop and a clear end a message's crashes, though its id comes again."""
+        victim = await lab.holder("acked", "dropped", "cleared")
+        await lab.crash(victim)
+        acked, dropped, cleared = [await lab.consume(within=lab.takeover) for _ in range(3)]
+        await lab.broker.ack(acked)
+        await lab.broker.nack(dropped, drop=True)
+        await lab.broker.nack(cleared)
+        await lab.broker.clear(QUEUE)
+        await lab.broker.publish_many(victim.held)
+        anew = [await lab.consume() for _ in range(3)]
+
+        assert [_delivery(each).crashes for each in anew] == [0, 0, 0]
 
     @fact
     async def test_message_of_a_dead_worker_keeps_its_due_time(self, lab: Lab) -> None:
@@ -158,10 +167,25 @@ class LeaseFacts(Conformance):
         await lab.take(1, worker)
         await worker.close()
         held = await lab.consume(worker)
-        waiting = await lab.still_waits(lab.broker.consume(QUEUE), LEASES * lab.lease)
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), AGAIN * lab.lease)
         waiting.cancel()
         await worker.ack(held)
 
+        assert await lab.rest() == []
+
+    @fact
+    async def test_lease_after_a_lost_one_is_kept(self, lab: Lab) -> None:
+        """A worker that lost its lease takes new messages, and keeps and settles them."""
+        late = await lab.fenced("a")
+        await asyncio.sleep(0.5 * lab.lease)  # long enough for it to learn of it
+        await lab.broker.ack(lab.stolen[0])
+        await lab.publish("b")
+        await lab.soon(late.hold(QUEUE), "consume() of a worker that lost its lease")
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), AGAIN * lab.lease)
+        waiting.cancel()
+        await late.do(lambda broker: broker.ack(late.held[1]))
+
+        assert label(late.held[1]) == "b"
         assert await lab.rest() == []
 
     @fact

@@ -10,10 +10,10 @@ LONG = "a:" + 198 * "x"
 SIMILAR = (
     *("*", "%", "a:*", "a:%", "a:?", "a:_", "a:[bc]", "a_b", "a.b"),  # patterns for others
     *("a", "a:", "a:b", "a:bc", "a:b:c", "a:b ", "a/b"),
-    *("a:B", "A:b", "a:e", "a:é", LONG + "1", LONG + "2"),
+    *("a:B", "A:b", "a:e", "a:e\u0301", "a:é", LONG + "1", LONG + "2"),
 )
-"""Names that a store takes for one if it matches, cuts, joins or folds them. A name stands
-before those that its clear would reach then."""
+"""Names that a store takes for one if it matches, cuts, joins, folds or normalizes them. A
+name stands before those that its clear would reach then."""
 
 
 class QueueFacts(Conformance):
@@ -91,6 +91,15 @@ class QueueFacts(Conformance):
         await worker.close()
 
         assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_clear_keeps_what_a_dead_worker_held(self, lab: Lab) -> None:
+        """A message in flight while its queue is cleared comes back if its worker dies."""
+        worker = await lab.holder("a")
+        await lab.broker.clear(QUEUE)
+        await lab.crash(worker)
+
+        assert label(await lab.consume(within=lab.takeover)) == "a"
 
     @fact
     async def test_cleared_message_can_be_published_again(self, lab: Lab) -> None:

@@ -29,10 +29,8 @@ class SettlingFacts(Conformance):
     @fact
     async def test_acked_message_is_gone_when_its_worker_dies(self, lab: Lab) -> None:
         """Only what was not acked comes back from a dead worker."""
-        worker = await lab.peer()
-        await lab.publish("done", "held")
-        await worker.do(lambda broker: lab.take(1, broker))
-        await worker.do(lambda broker: broker.consume(QUEUE))
+        worker = await lab.holder("done", "held")
+        await worker.do(lambda broker: broker.ack(worker.held[0]))
         await lab.crash(worker)
 
         assert label(await lab.consume(within=lab.takeover)) == "held"
@@ -142,6 +140,16 @@ class SettlingFacts(Conformance):
         assert await lab.take(2) == ["b", "a"]
 
     @fact
+    async def test_nack_with_negative_delay_overtakes_nothing(self, lab: Lab) -> None:
+        """A negative delay of a nack is none: the message stands at its old place."""
+        await lab.publish("a", "b", "c")
+        first, second = [await lab.consume() for _ in range(2)]
+        await lab.broker.nack(first)
+        await lab.broker.nack(second, delay=-60)
+
+        assert await lab.rest() == ["a", "b", "c"]
+
+    @fact
     async def test_nacked_message_waits_again(self, lab: Lab) -> None:
         """A nacked message counts as waiting."""
         await lab.publish("a")
@@ -171,6 +179,18 @@ class SettlingFacts(Conformance):
         with pytest.raises(EncodeError):
             await lab.broker.nack(received)
         await lab.broker.ack(received)
+
+        assert await lab.rest() == []
+
+    @fact
+    async def test_ack_stores_nothing(self, lab: Lab) -> None:
+        """A message whose ``ctx`` is no JSON can be acked: nothing of it is kept."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        received = await lab.consume(worker)
+        received.ctx["no json"] = object()
+        await worker.ack(received)
+        await worker.close()
 
         assert await lab.rest() == []
 
