@@ -104,6 +104,17 @@ class AcksAllOrNothing(Wrong):
         return await super().ack_many(messages)
 
 
+class AcksAHundredOfAClaim(Wrong):
+    """What is more it leaves to the lease."""
+
+    caught_by = "test_many_acks_settle_all"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        return await super().consume_many(queues, limit, acks[:100])
+
+
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
 def test_wrong_broker_is_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""

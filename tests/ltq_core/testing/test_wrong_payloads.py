@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from ltq_core.message import Message
 from ltq_core.testing import BrokerConformance
 from ltq_memory.broker import MemoryBroker
+from ltq_memory.leases import receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ltq_core.message import Message
+    from ltq_memory.leases import Lease
 
 
 class Wrong(MemoryBroker):
@@ -116,6 +120,64 @@ class KeepsEqualPartsOnce(Wrong):
         received = await super().consume(queue)
         received.ctx = self.parts.setdefault(repr(received.ctx), received.ctx)
         return received
+
+
+class NormalizesTexts(Wrong):
+    caught_by = "test_odd_arguments_arrive_equal"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        texts = [unicodedata.normalize("NFC", each.to_json().decode()) for each in messages]
+        await super().publish_many([Message.from_json(text) for text in texts], delay)
+
+
+class EncodesBulksInAWayOfItsOwn(Wrong):
+    caught_by = "test_odd_arguments_arrive_equal"
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        await super().publish_many([message], delay)
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        plain = [replace(each, args=_without_points([*each.args])) for each in messages]
+        await super().publish_many(plain, delay)
+
+
+class NacksTheContextOnly(Wrong):
+    """Its nack updates one column, and leaves the arguments as they came."""
+
+    caught_by = "test_odd_values_survive_a_nack"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        came = Message.from_json(receipt(message).entry.raw)
+        stored = replace(message, args=came.args, kwargs=came.kwargs)
+        await super().nack(stored, delay, drop)
+
+
+class NacksInAscii(Wrong):
+    caught_by = "test_odd_values_survive_a_nack"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        text = message.to_json().decode().encode("ascii", "replace")
+        stored = replace(Message.from_json(text), delivery=message.delivery)
+        await super().nack(stored, delay, drop)
+
+
+class NacksWithoutPoints(Wrong):
+    """The script that stores a nack encodes the ``ctx`` anew, and hands that back."""
+
+    caught_by = "test_odd_values_survive_a_nack"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        message.ctx = _without_points(message.ctx)
+        await super().nack(message, delay, drop)
+
+
+class PassesBadBytesOver(Wrong):
+    """It skips what it cannot read, and holds it until it closes: then it waits again."""
+
+    caught_by = "test_bad_bytes_are_settled"
+
+    def _give_up(self, lease: Lease, error: Exception) -> None:
+        pass
 
 
 def _without_points(value: Any) -> Any:

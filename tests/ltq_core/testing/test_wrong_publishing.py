@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -120,7 +121,90 @@ class RaisesAnotherErrorForWhatItDoesNotKnow(Wrong):
         await super().ack(message)
 
 
-@pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
+class DropsById(Wrong):
+    caught_by = "test_drop_leaves_what_was_published_meanwhile"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        await super().nack(message, delay, drop)
+        if drop and await _waits(self, message):
+            await self.clear(message.task_name)
+
+
+class FindsItsPlaceTaken(Wrong):
+    """An id may wait once, says its table: the nack of a run that was published again fails."""
+
+    caught_by = "test_nack_beside_its_waiting_message_loses_neither"
+    fails_with = RuntimeError
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        if await _waits(self, message):
+            raise RuntimeError("UNIQUE constraint failed: message.id")
+        await super().nack(message, delay, drop)
+
+
+class RemovesByIdWhatItNacked(Wrong):
+    """It adds, then deletes what had the id before: both of them."""
+
+    caught_by = "test_nack_beside_its_waiting_message_loses_neither"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        waits = await _waits(self, message)
+        await super().nack(message, delay, drop)
+        if waits:
+            await self.clear(message.task_name)
+
+
+class TakesIdsForOne(Wrong):
+    """Its column for ids keeps less of them than they have."""
+
+    caught_by = "test_similar_ids_are_different_messages"
+
+    def stored(self, message_id: str) -> str:
+        raise NotImplementedError
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        rows: dict[str, Message] = {}
+        for message in messages:
+            rows.setdefault(self.stored(message.id), message)
+        await super().publish_many([*rows.values()], delay)
+
+
+class FoldsIds(TakesIdsForOne):
+    def stored(self, message_id: str) -> str:
+        return message_id.casefold()
+
+
+class TrimsIds(TakesIdsForOne):
+    def stored(self, message_id: str) -> str:
+        return message_id.rstrip()
+
+
+class CutsIds(TakesIdsForOne):
+    def stored(self, message_id: str) -> str:
+        return message_id[:128]
+
+
+class NormalizesIds(TakesIdsForOne):
+    def stored(self, message_id: str) -> str:
+        return unicodedata.normalize("NFC", message_id)
+
+
+class StoresIdsAsNumbers(TakesIdsForOne):
+    """Where they look like numbers, as a column without a type does."""
+
+    def stored(self, message_id: str) -> str:
+        return str(float(message_id)) if message_id[:1].isdigit() else message_id
+
+
+async def _waits(broker: MemoryBroker, message: Message) -> bool:
+    return message.id in [each.id for each in await broker.peek(message.task_name, 100)]
+
+
+WRONG = [*Wrong.__subclasses__(), *TakesIdsForOne.__subclasses__()]
+WRONG.remove(TakesIdsForOne)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_wrong_broker_is_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""
     assert_caught(BrokerConformance, wrong)

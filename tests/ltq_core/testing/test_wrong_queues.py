@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -189,6 +190,88 @@ class WakesOnlyItsOwnLoop(Wrong):
             loop = asyncio.get_running_loop()
             for waiter in [each for each in self.store._waiters if each._loop is loop]:
                 self.store._wake(waiter)
+
+
+class RoundsDelaysUp(Wrong):
+    caught_by = "test_delays_are_exact"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        await super().publish_many(messages, math.ceil(delay))
+
+
+class RoundsDelaysOfNacksUp(Wrong):
+    caught_by = "test_delays_are_exact"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        await super().nack(message, math.ceil(delay), drop)
+
+
+class DelaysTheFirstOfABulk(Wrong):
+    caught_by = "test_delay_of_bulk_is_kept"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        await super().publish_many(messages[:1], delay)
+        await super().publish_many(messages[1:])
+
+
+class IsDueWhenItWasPublished(Wrong):
+    """A delayed message looks as if it had waited for its delay, and is soon too old."""
+
+    caught_by = "test_delivery_tells_how_long_the_message_waited"
+    delays: ClassVar[dict[str, float]] = {}
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        self.delays[message.id] = delay
+        await super().publish(message, delay)
+
+    async def consume(self, queue: str) -> Message:
+        received = await super().consume(queue)
+        received.delivery.due_at -= self.delays[received.id]
+        return received
+
+
+class ServesWhatIsDueAsItCame(Wrong):
+    """What became due stands in one list with the rest, by the time of its publish."""
+
+    caught_by = "test_what_became_due_keeps_its_turn"
+
+    async def consume(self, queue: str) -> Message:
+        with self.store.lend(queue) as lent:
+            waiting = lent.first(100)
+            lent._clear()
+            for entry in waiting:
+                entry.due = entry.due if entry.due > now() else 0
+                lent.push(entry)
+        return await super().consume(queue)
+
+
+class PromotesToTheEnd(Wrong):
+    """What became due is moved behind what is there, when somebody looks."""
+
+    caught_by = "test_what_became_due_keeps_its_turn"
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        await super().publish(message, delay)
+        with self.store.lend(message.task_name) as lent:
+            waiting = lent.first(100)
+            lent._clear()
+            for entry in waiting:
+                if entry.raw != message.to_json() and entry.due <= now():
+                    entry.delay(now())
+                lent.push(entry)
+
+
+class PublishesAnewWhatWaits(Wrong):
+    caught_by = "test_waiting_message_published_again_keeps_its_place"
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        with self.store.lend(message.task_name) as lent:
+            waiting = lent.first(100)
+            lent._clear()
+            for entry in waiting:
+                if entry.raw != message.to_json():
+                    lent.push(entry)
+        await super().publish(message, delay)
 
 
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)

@@ -79,6 +79,24 @@ class HearsEightQueues(Wrong):
         return await super().consume_many(queues[:8], limit, acks)
 
 
+class NackWakesNobody(Wrong):
+    """Who waits looks again when some lease is over."""
+
+    caught_by = "test_nack_wakes_who_waits"
+
+    async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
+        with self._unheard():
+            await super().nack(message, delay, drop)
+
+
+class CloseWakesNobody(Wrong):
+    caught_by = "test_close_wakes_who_waits"
+
+    async def close(self) -> None:
+        with self._unheard():
+            await super().close()
+
+
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
 def test_wrong_broker_is_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""

@@ -16,8 +16,9 @@ ODD: dict[str, Any] = {
     "truths": [True, False],
     "numbers": [0, -1, 2**63 - 1, -(2**63), 0.1, 1e308, -5e-324, 1.0, -0.0],
     "texts": ["", " ", "\x00\x1f\x7f", "\u2028\u2029", '"\\/', "żółć 漢字 🦀", "{0} %s {{}}"],
+    "composed or not": ["\u00e9", "e\u0301", "\u1e9b\u0323"],
     "looks like JSON": '{"args": [1]}',
-    "keys": {"": 1, "a b": 2, ":{}": 3, "🦀": 4},
+    "keys": {"": 1, "a b": 2, ":{}": 3, "🦀": 4, "e\u0301": 5, "\u00e9": 6},
     "empty": [[], {}, [[]], [{}]],
     "deep": [[[[[[[[[[[[[[[[[[[[["bottom"]]]]]]]]]]]]]]]]]]]]],
 }
@@ -45,13 +46,25 @@ class PayloadFacts(Conformance):
 
     @fact
     async def test_odd_arguments_arrive_equal(self, lab: Lab) -> None:
-        """Whatever JSON can say arrives as it was sent."""
-        sent = Message(tuple(ODD.values()), dict(ODD), QUEUE)
-        await lab.broker.publish(sent)
-        received = await lab.consume()
+        """Whatever JSON can say arrives as it was sent, alone or in bulk."""
+        alone, in_bulk = _odd(), _odd()
+        sent = [alone.to_json(), in_bulk.to_json()]
+        await lab.broker.publish(alone)
+        await lab.broker.publish_many([in_bulk])
 
-        assert received == sent
-        assert received.to_json() == sent.to_json()
+        assert [(await lab.consume()).to_json() for _ in sent] == sent
+
+    @fact
+    async def test_odd_values_survive_a_nack(self, lab: Lab) -> None:
+        """What a run made of its message comes back from a nack as it was, in every part."""
+        await lab.publish("a")
+        received = await lab.consume()
+        odd = _odd()
+        received.args, received.kwargs, received.ctx = odd.args, odd.kwargs, odd.ctx
+        left = received.to_json()
+        await lab.broker.nack(received)
+
+        assert (await lab.consume()).to_json() == left
 
     @fact
     async def test_values_keep_their_types(self, lab: Lab) -> None:
@@ -154,6 +167,17 @@ class PayloadFacts(Conformance):
         assert await lab.broker.size(QUEUE) == 0
 
     @fact
+    async def test_bad_bytes_are_settled(self, lab: Lab) -> None:
+        """Stored bytes that are no message wait no more once a consumer came upon them."""
+        worker = await lab.connect()
+        await self.put_raw(worker, QUEUE, NO_MESSAGES[0])
+        await lab.publish("good")
+        await lab.take(1, worker)
+        await worker.close()
+
+        assert await lab.broker.size(QUEUE) == 0
+
+    @fact
     async def test_bad_bytes_cost_no_other_of_a_batch(self, lab: Lab) -> None:
         """What stands behind bad bytes is handed out with what stands before them."""
         worker = await lab.connect()
@@ -165,8 +189,12 @@ class PayloadFacts(Conformance):
             found += labels(await lab.soon(worker.consume_many([QUEUE], 10), "consume_many"))
 
         assert sorted(found) == ["before", "behind"]
-        await worker.close()
-        assert await lab.broker.size(QUEUE) == 2
+
+
+def _odd() -> Message:
+    odd = Message(tuple(ODD.values()), dict(ODD), QUEUE)
+    odd.ctx["odd"] = ODD
+    return odd
 
 
 def _nested() -> Message:

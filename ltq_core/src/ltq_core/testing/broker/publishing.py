@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ltq_core.errors import LeaseLostError
@@ -10,6 +12,13 @@ from ltq_core.testing.suite import Conformance, fact
 
 MANY = 1001
 """More than a round number at which a store's own bulk calls may end."""
+
+SIMILAR_IDS = (
+    *("id", "ID", "Id", "id ", " id", "i", "i_", "i%", "i*", "ide", "1", "01", "1.0"),
+    *("e", "e\u0301", "\u00e9"),
+    *(199 * "i" + end for end in "12"),
+)
+"""Ids that a store takes for one if it folds, trims, matches, cuts or converts them."""
 
 
 class PublishFacts(Conformance):
@@ -45,7 +54,7 @@ class PublishFacts(Conformance):
 
     @fact
     async def test_message_in_flight_published_again_waits(self, lab: Lab) -> None:
-        """A message that is published while it runs waits, whatever becomes of the run."""
+        """A message that is published while it runs waits, also when the run is done."""
         [sent] = await lab.publish("a")
         received = await lab.consume()
         await lab.broker.publish(sent)
@@ -54,6 +63,38 @@ class PublishFacts(Conformance):
 
         assert size == 1
         assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_drop_leaves_what_was_published_meanwhile(self, lab: Lab) -> None:
+        """A run that is dropped takes no other message of its id with it."""
+        [sent] = await lab.publish("a")
+        received = await lab.consume()
+        await lab.broker.publish(sent)
+        await lab.broker.nack(received, drop=True)
+
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_nack_beside_its_waiting_message_loses_neither(self, lab: Lab) -> None:
+        """A run that is nacked when its message waits is put back: beside it, or as one."""
+        for changed in ({}, {"tries": 1}):
+            [sent] = await lab.publish("a")
+            received = await lab.consume()
+            await lab.broker.publish(sent)
+            received.ctx.update(changed)
+            await lab.broker.nack(received)
+
+            assert await lab.rest() in (["a"], ["a", "a"])
+
+    @fact
+    async def test_similar_ids_are_different_messages(self, lab: Lab) -> None:
+        """Messages whose ids are alike are stored, and settled, each for itself."""
+        sent = [replace(message(name), id=name) for name in SIMILAR_IDS]
+        await lab.broker.publish_many(sent)
+        await lab.broker.nack(await lab.consume())
+        taken = await lab.rest()
+
+        assert taken == [*SIMILAR_IDS]
 
     @fact
     async def test_negative_delay_overtakes_nothing(self, lab: Lab) -> None:
