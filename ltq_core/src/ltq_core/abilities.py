@@ -217,6 +217,8 @@ class DeadLetters(Protocol):
 
         Raises:
             LeaseLostError: The lease ended earlier; nothing was changed.
+            EncodeError: The letter cannot be stored, as where the message's ``ctx`` is
+                no JSON; the lease stays.
             BrokerUnavailableError: The store did not answer; calling again is safe.
 
         Cancellation:

@@ -11,6 +11,7 @@ import pytest
 
 from ltq_core.abilities import REASONS, DeadLetter
 from ltq_core.clock import now
+from ltq_core.errors import LeaseLostError
 from ltq_core.testing import DeadLettersConformance
 from ltq_memory.broker import MemoryBroker
 from ltq_memory.leases import receipt
@@ -35,6 +36,26 @@ class BuriesInTwoSteps(Wrong):
         await asyncio.sleep(0)
         with self.store.lend(letter.queue) as lent:
             lent.dead.bury(letter.id, letter.to_json(), now(), self.settings)
+
+
+class SettlesBeforeItEncodes(Wrong):
+    caught_by = "test_burial_that_cannot_be_stored_keeps_the_lease"
+    fails_with = LeaseLostError
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        await self.ack(message)
+        raw = letter.to_json()
+        with self.store.lend(letter.queue) as lent:
+            lent.dead.bury(letter.id, raw, now(), self.settings)
+
+
+class BuriesAllOfAnId(Wrong):
+    caught_by = "test_burial_leaves_what_was_published_meanwhile"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        await super().bury(message, letter)
+        if message.id in [each.id for each in await self.peek(letter.queue, 100)]:
+            await self.clear(letter.queue)
 
 
 class BuriesWhatItLost(Wrong):

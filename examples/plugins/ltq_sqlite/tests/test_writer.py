@@ -145,6 +145,25 @@ def test_messages_of_a_dropped_broker_come_back(tmp_path: Path) -> None:
     assert asyncio.run(consume()).args == ("a",)
 
 
+def test_letter_that_is_no_json_spoils_nothing_beside_it(tmp_path: Path) -> None:
+    """Those who share its transaction have theirs done."""
+    broker = SqliteBroker(f"sqlite://{tmp_path}/queue.db")
+
+    async def bury_beside_a_publish() -> int:
+        await broker.publish(message("dead"))
+        dead = await broker.consume(QUEUE)
+        dead.ctx["no json"] = object()
+        sent = asyncio.ensure_future(broker.publish(message("sent")))
+        with pytest.raises(EncodeError):
+            await broker.bury(dead, DeadLetter(dead.id, QUEUE, "rejected", 1.0, dead))
+        await sent
+        size = await broker.size(QUEUE)
+        await broker.close()
+        return size
+
+    assert asyncio.run(bury_beside_a_publish()) == 1
+
+
 def test_letters_beyond_their_number_or_age_are_swept(tmp_path: Path) -> None:
     with closing(database.connect(tmp_path / "queue.db")) as db:
         for name in "abcde":
@@ -152,9 +171,8 @@ def test_letters_beyond_their_number_or_age_are_swept(tmp_path: Path) -> None:
             worker = store.join(db, None, 30)
             db.execute("UPDATE message SET worker = ?", [worker])
             (place,) = db.execute("SELECT place FROM message").fetchone()
-            letters.bury(
-                db, store.Receipt(worker, place, 0), DeadLetter(name, QUEUE, "failed", 1)
-            )
+            letter = letters.row_of(DeadLetter(name, QUEUE, "failed", 1))
+            letters.bury(db, store.Receipt(worker, place, 0), letter)
         db.execute("UPDATE letter SET buried_at = 1 WHERE id = 'd'")
         store.sweep(db, Settings(Path(), dead_letters=3, dead_letter_age=60))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from ltq_core.abilities import DeadLetter, DeadLetters
-from ltq_core.errors import LeaseLostError
+from ltq_core.errors import EncodeError, LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.broker.payloads import NO_MESSAGES
 from ltq_core.testing.cancelling import Cuts
@@ -164,6 +164,32 @@ class DeadLettersConformance(AbilityConformance[DeadLetters]):
         await lab.broker.nack(lab.stolen[0])
 
         assert await self.of(lab.broker).dead_letters(QUEUE) == []
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_burial_that_cannot_be_stored_keeps_the_lease(self, lab: Lab) -> None:
+        """A burial whose ``ctx`` is no JSON raises EncodeError; the message is still held."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        received = await lab.consume(worker)
+        received.ctx["no json"] = object()
+        with pytest.raises(EncodeError):
+            await self.of(worker).bury(received, letter_for(received))
+        del received.ctx["no json"]
+        await worker.nack(received)
+
+        assert await self.of(lab.broker).dead_letters(QUEUE) == []
+        assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_burial_leaves_what_was_published_meanwhile(self, lab: Lab) -> None:
+        """A run that is buried takes no other message of its id with it."""
+        [sent] = await lab.publish("a")
+        received = await lab.consume()
+        await lab.broker.publish(sent)
+        await self.of(lab.broker).bury(received, letter_for(received))
+
+        assert _names(await self.of(lab.broker).dead_letters(QUEUE)) == ["a"]
         assert await lab.rest() == ["a"]
 
     @fact

@@ -117,8 +117,8 @@ class SqliteBroker(Broker):
     # DeadLetters
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:
-        receipt = _receipt(message)
-        held = await self._do(lambda db: letters.bury(db, receipt, letter))
+        receipt, row = _receipt(message), letters.row_of(letter)
+        held = await self._do(lambda db: letters.bury(db, receipt, row))
         if self._settled([message], [held]):
             raise _lost(message)
 

@@ -16,7 +16,7 @@ from ltq_core import (
     printable,
     undecodable,
 )
-from ltq_sqlite.letters import bury
+from ltq_sqlite.letters import bury, row_of
 from ltq_sqlite.store import Receipt
 from ltq_sqlite.writer import data_version
 
@@ -145,7 +145,7 @@ class Claim:
         except DecodeError as error:
             log.warning("A dead letter in '%s': %s", printable(row.queue), describe(error))
             letter = undecodable(row.queue, row.body, error, self._now, self._worker)
-            bury(self._db, receipt, letter)
+            bury(self._db, receipt, row_of(letter))
             return None
         message.delivery = Delivery(receipt, row.due, self._now, row.crashes)
         return message

@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-def bury(db: sqlite3.Connection, receipt: Receipt, letter: DeadLetter) -> bool:
+def row_of(letter: DeadLetter) -> Row:
+    """*letter* as it is stored; to be made outside of a transaction, which others share.
+
+    Raises:
+        EncodeError: Its message is no JSON.
+    """
+    return Row(letter.queue, letter.id, letter.to_json())
+
+
+def bury(db: sqlite3.Connection, receipt: Receipt, letter: Row) -> bool:
     """Keep *letter* in the stead of a message; whether that was still held."""
     [held] = settle(db, [receipt])
     if held:
-        values = (letter.queue, letter.id, letter.to_json(), time.time())
         db.execute(
-            "INSERT INTO letter (queue, id, body, buried_at) VALUES (?, ?, ?, ?)", values
+            "INSERT INTO letter (queue, id, body, buried_at) VALUES (?, ?, ?, ?)",
+            (*letter, time.time()),
         )
     return held
 
