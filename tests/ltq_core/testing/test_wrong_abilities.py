@@ -83,6 +83,18 @@ class ForgetsTicksWithTheirMessages(Wrong):
             lent.ticks.clear()
 
 
+class TicksWakeNobody(Wrong):
+    suite = TicksConformance
+    caught_by = "test_tick_wakes_who_waits"
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        sleeping, self.store._waiters = self.store._waiters, {}
+        try:
+            return await super().publish_tick(job, tick, message)
+        finally:
+            self.store._waiters = sleeping
+
+
 class ListsTheDead(Wrong):
     suite = LiveWorkersConformance
     caught_by = "test_closed_worker_is_not_listed"

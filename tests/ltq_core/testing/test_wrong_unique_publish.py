@@ -233,6 +233,21 @@ def free(broker: MemoryBroker, message: Message) -> None:
         lent.unique._holders.pop(message.ctx.get("unique", ""), None)
 
 
+class WakesNobody(Wrong):
+    """It stores the message on a path of its own, which notifies nobody."""
+
+    caught_by = "test_unique_publish_wakes_who_waits"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        sleeping, self.store._waiters = self.store._waiters, {}
+        try:
+            return await super().publish_unique(message, key, hold, delay)
+        finally:
+            self.store._waiters = sleeping
+
+
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
 def test_wrong_keys_are_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""

@@ -7,7 +7,7 @@ import asyncio
 from ltq_core.abilities import Ticks
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
-from ltq_core.testing.lab import OTHER, QUEUE, Lab, message
+from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
 
 JOB = "a job: */5 * * * *"
@@ -47,6 +47,14 @@ class TicksConformance(AbilityConformance[Ticks]):
 
         assert await self.of(lab.broker).publish_tick(JOB, 60.5, message("b"))
         assert await lab.rest() == ["a", "b"]
+
+    @fact
+    async def test_tick_wakes_who_waits(self, lab: Lab) -> None:
+        """A consumer that waits gets a tick's message."""
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        await self.of(await lab.connect()).publish_tick(JOB, 60.0, message("a"))
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "a"
 
     @fact
     async def test_jobs_are_apart(self, lab: Lab) -> None:

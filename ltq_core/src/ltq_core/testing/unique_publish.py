@@ -13,7 +13,7 @@ from ltq_core.errors import LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.dead_letters import bury_or_skip
-from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, label, message
+from ltq_core.testing.lab import A_MOMENT, CLOCKS, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until
 
@@ -110,6 +110,14 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
 
         assert standing == first.id
         assert time.monotonic() - start >= 0.5 - CLOCKS
+
+    @fact
+    async def test_unique_publish_wakes_who_waits(self, lab: Lab) -> None:
+        """A consumer that waits gets a message that is published with a key."""
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), A_MOMENT)
+        await self.send(await lab.connect(), message("a"))
+
+        assert label(await lab.soon(waiting, "the waiting consume")) == "a"
 
     @fact
     async def test_key_is_held_while_its_message_runs(self, lab: Lab) -> None:
