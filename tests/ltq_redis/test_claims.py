@@ -165,6 +165,21 @@ async def test_reserved_slots_leave_room_for_other_queues(
     await cleared(broker, *held)
 
 
+async def test_only_free_place_is_kept_for_a_slot_for_a_moment(broker: RedisBroker) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(interval=0.1)))
+    await published(broker, 10)
+    await published(broker, 1000, OTHER)
+    kept: list[float] = []
+    held: list[Message] = []
+    while len(kept) < 5:
+        held = await broker.consume_many([QUEUE, OTHER], 1, held)
+        now = time.time()
+        kept += [now - one.delivery.claimed_at for one in held if one.task_name == QUEUE]
+
+    assert sorted(kept)[1] < 0.02  # of the first one, nothing was reserved
+    await cleared(broker, *held)
+
+
 async def test_slow_reply_lets_no_later_message_start_first(broker: RedisBroker) -> None:
     await broker.set_limits(QUEUE, QueueLimits(Rate(interval=0.02)))
     ids = await published(broker, 50)

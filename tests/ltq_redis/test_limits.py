@@ -221,7 +221,9 @@ def test_slot_a_rounding_error_beyond_the_horizon_waits(store: RedisStore, kind:
     names = [keys.queue, keys.processing("w.1"), keys.workers, keys.deliveries, keys.suspects]
     names += [keys.wake, keys.running, keys.parked, keys.reserved, keys.rate, keys.turn]
     names += [keys.paused, keys.lines]
-    reply = store.client.eval(script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w")
+    reply = store.client.eval(
+        script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w", 0.1
+    )
 
     assert reply[-2] == 1
     for key in (keys.processing("w.1"), keys.workers):

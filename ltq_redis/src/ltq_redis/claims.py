@@ -30,6 +30,10 @@ log = get_logger("redis")
 HEAD = 6
 # Deliveries that ended with their worker from which on a message runs alone; as in Lua.
 SUSPECT = 2
+# How many seconds ahead slots of a rate are reserved; and how many where that keeps the only
+# free place of a worker from other queues. A claim goes out when half of that is left, which
+# must exceed the time it takes. Guesses.
+AHEAD, BRIEFLY = 0.1, 0.01
 # The server's clock is read off the quickest reply of the last FORGET seconds, since a slow
 # one makes the server look late; a reply that puts it back by more than SET seconds means
 # that it was set, or is another server's. Guesses.
@@ -106,7 +110,9 @@ class Claims:
             if not queues or queues[0].limits is None:
                 limit -= await self._claim_plain(queues, share, done)
             elif share > 0:
-                limit -= await self._claim_limited(queues[0], queues[0].limits, share)
+                limits, alone = queues[0].limits, len(ready) == 1
+                horizon = AHEAD if limit > 1 or alone else BRIEFLY
+                limit -= await self._claim_limited(queues[0], limits, share, horizon)
             if self.alone():
                 limit = 0
 
@@ -158,7 +164,9 @@ class Claims:
         await self._bury_bad()
         return claimed
 
-    async def _claim_limited(self, queue: QueueState, limits: QueueLimits, most: int) -> int:
+    async def _claim_limited(
+        self, queue: QueueState, limits: QueueLimits, most: int, horizon: float
+    ) -> int:
         """Make one call; how many messages it leased."""
         batch, names, rate = queue.new_batch(), queue.keys, limits.rate
         keys = [names.queue, batch.processing, names.workers, names.deliveries]
@@ -168,6 +176,7 @@ class Claims:
         args += [rate.interval, rate.burst] if rate else [0, 1]
         args += [int(limits.rate_keyed), limits.concurrency or 0]
         args += [int(limits.concurrency_keyed), batch.worker.rpartition(".")[0]]
+        args.append(horizon)
         reply = await self._run(CLAIM_LIMITED, keys, args, [batch], {})
         members = list(unpack(reply))
         claimed = self._note(batch, reply[HEAD:], members, float(reply[HEAD - 1]))

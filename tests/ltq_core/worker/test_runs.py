@@ -16,6 +16,8 @@ from ltq_core.worker import Worker, current_message
 from working import make_worker, running, until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ltq_core.abilities import DeadLetter
 
 
@@ -562,3 +564,30 @@ def test_starts_of_one_queue_do_not_starve_another():
     work(worker, *[flood.send] * 60, trickle.send)
 
     assert order.index("few") < 55, f"{time.monotonic() - started:.1f} s"
+
+
+@pytest.mark.parametrize(("concurrency", "asked"), [(1, 1), (2, 2), (3, 2), (4, 2), (9, 4)])
+def test_claim_asks_for_half_of_the_slots_but_for_two_where_it_can(
+    monkeypatch: pytest.MonkeyPatch, concurrency: int, asked: int
+):
+    worker = make_worker(concurrency=concurrency)
+
+    @worker.task
+    async def task() -> None: ...
+
+    limits: list[int] = []
+    consume_many = worker.broker.consume_many
+
+    async def noting(queues: Sequence[str], limit: int, acks: Sequence[Message]) -> Any:
+        limits.append(limit)
+        return await consume_many(queues, limit, acks)
+
+    monkeypatch.setattr(worker.broker, "consume_many", noting)
+
+    async def run() -> None:
+        async with running(worker):
+            await until(lambda: limits, "something is claimed")
+
+    asyncio.run(run())
+
+    assert limits == [asked]

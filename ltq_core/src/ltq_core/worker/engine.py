@@ -79,10 +79,11 @@ class Engine:
         """Claim and start, for ever.
 
         The next claim goes out before what a full one brought begins to run, so that the
-        broker works while the runs do; for that a claim asks for half of the slots. What
-        came alone starts at once.
+        broker works while the runs do; for that a claim asks for half of the slots, but
+        two: a broker may keep one for a message whose time is near, and that must not hold
+        up the rest. What came alone starts at once.
         """
-        runs, half = self.runs, max(1, self._concurrency // 2)
+        runs, half = self.runs, max(2, self._concurrency // 2)
         claim: asyncio.Task[list[Message]] | None = None
         asked = 0
         while True:

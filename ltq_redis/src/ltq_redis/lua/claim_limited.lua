@@ -5,19 +5,18 @@
 -- ARGV  W, never used before; the most to claim, lease in seconds, 1 if the worker holds
 --       nothing; then seconds between slots (0: no rate limit), burst, 1 if the rate
 --       counts by key; places (0: no concurrency limit), 1 if they count by key; the
---       worker whom all its W have in common
+--       worker whom all its W have in common; how many seconds ahead it takes slots
 -- Returns what `claim` returns, for one queue and no settled batch.
 --
 -- Atomic: a message and its slot or place.
 -- Sent twice: as `claim`.
 --
--- Slots follow the generic cell rate algorithm (ITU-T I.371) and may be given up to
--- HORIZON ahead; the client starts the message at its slot. A message that must wait
+-- Slots follow the generic cell rate algorithm (ITU-T I.371) and may be given
+-- ahead; the client starts the message at its slot. A message that must wait
 -- stays where it stands, so that order is kept; with keys it would hold up the others,
 -- and is moved to a line of its key. A slot is given when the message is leased and has
 -- its place, never before: one that comes late lets no other start too soon.
 
-local HORIZON = 0.1   -- what a slot may be given ahead, in seconds
 local SCAN = 200      -- messages looked at in one call
 local MISSED = 20     -- slots that may pass unused when the worker dies whose turn it is
 
@@ -29,9 +28,10 @@ local at = {
 local W, most, lease, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local interval, burst, rate_keyed = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local places, places_keyed, worker = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
+local ahead = tonumber(ARGV[11])
 
 local now = clock()
-local due, till = precise(now), precise(now + HORIZON)
+local due, till = precise(now), precise(now + ahead)
 -- Slots and their horizon are compared as Redis compares their texts: what is moved beyond
 -- it must not be found before it again.
 local horizon = tonumber(till)
@@ -160,7 +160,7 @@ local function consider(raw, score)
       redis.call('ZADD', at.lines, precise(slot), key)
     end
   elseif slot > horizon then
-    return slot - now - HORIZON / 2
+    return slot - now - ahead / 2
   else
     return admit(at.queue, raw, raw, score)
   end
@@ -196,7 +196,7 @@ local function next_due()
   for _, key in ipairs({ at.reserved, at.lines }) do
     local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
     if first[2] then
-      wait = math.min(wait or math.huge, math.max(0, tonumber(first[2]) - now - HORIZON / 2))
+      wait = math.min(wait or math.huge, math.max(0, tonumber(first[2]) - now - ahead / 2))
     end
   end
   if not wait then
