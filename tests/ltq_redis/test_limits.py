@@ -82,6 +82,26 @@ async def test_rate_spaces_the_starts_of_three_workers_in_order(
     await broker.close()
 
 
+async def test_second_after_a_stall_of_the_loop_sees_no_more_than_the_rate(
+    broker: RedisBroker,
+) -> None:
+    interval = 0.01
+    starts: list[float] = []
+    held: list[Message] = []
+    await broker.set_limits(QUEUE, QueueLimits(Rate(interval)))
+    await send(broker, *(f"{number:03}" for number in range(180)))
+    while len(starts) < 180:
+        held = await broker.consume_many([QUEUE], 50, held)
+        starts += [time.monotonic()] * len(held)
+        if len(starts) in range(20, 30):
+            time.sleep(0.1)  # noqa: ASYNC251 - the slots of that time are reserved
+    seconds = [sum(at <= other < at + 1 for other in starts) for at in starts]
+
+    assert max(seconds) <= 1 / interval * (1 + CLOCKS) + 1
+    await broker.ack_many(held)
+    await broker.close()
+
+
 async def test_concurrency_holds_for_three_workers(broker: RedisBroker, redis_url: str) -> None:
     running, most, done, lock = 0, 0, Counter[str](), threading.Lock()
 
@@ -222,7 +242,7 @@ def test_slot_a_rounding_error_beyond_the_horizon_waits(store: RedisStore, kind:
     names += [keys.wake, keys.running, keys.parked, keys.reserved, keys.rate, keys.turn]
     names += [keys.paused, keys.lines]
     reply = store.client.eval(
-        script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w", 0.1
+        script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w", 0.1, 0
     )
 
     assert reply[-2] == 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core import BrokerError, BrokerUnavailableError, DecodeError, Message, get_logger
 from ltq_core.abilities import undecodable
-from ltq_redis.queue import NEVER, Batch, Done, QueueState, Receipt
+from ltq_redis.queue import AHEAD, NEVER, Batch, Done, QueueState, Receipt
 from ltq_redis.reply import Found, open_message, text, unpack
 from ltq_redis.scripts import CLAIM, CLAIM_LIMITED, RECOVER
 
@@ -30,10 +30,10 @@ log = get_logger("redis")
 HEAD = 6
 # Deliveries that ended with their worker from which on a message runs alone; as in Lua.
 SUSPECT = 2
-# How many seconds ahead slots of a rate are reserved; and how many where that keeps the only
-# free place of a worker from other queues. A claim goes out when half of that is left, which
-# must exceed the time it takes. Guesses.
-AHEAD, BRIEFLY = 0.1, 0.01
+# How many seconds ahead slots are reserved where that keeps the only free place of a worker
+# from other queues. A claim goes out when half of them are left, which must exceed the time
+# it takes. A guess.
+BRIEFLY = 0.01
 # The server's clock is read off the quickest reply of the last FORGET seconds, since a slow
 # one makes the server look late; a reply that puts it back by more than SET seconds means
 # that it was set, or is another server's. Guesses.
@@ -176,7 +176,8 @@ class Claims:
         args += [rate.interval, rate.burst] if rate else [0, 1]
         args += [int(limits.rate_keyed), limits.concurrency or 0]
         args += [int(limits.concurrency_keyed), batch.worker.rpartition(".")[0]]
-        args.append(horizon)
+        late, queue.late = queue.late, 0.0
+        args += [horizon, late]
         reply = await self._run(CLAIM_LIMITED, keys, args, [batch], {})
         members = list(unpack(reply))
         claimed = self._note(batch, reply[HEAD:], members, float(reply[HEAD - 1]))

@@ -79,8 +79,10 @@ class Consumer:
     def _pop(self, queues: Sequence[QueueState], limit: int) -> list[Message]:
         now, timed = self._loop.time(), self._claims.timed
         while timed and timed[0][0] <= now:
-            message = heapq.heappop(timed)[2]
-            receipt_of(message).batch.queue.claimed.append(message)
+            at, _, message = heapq.heappop(timed)
+            queue = receipt_of(message).batch.queue
+            queue.start_late(now - at, now)
+            queue.claimed.append(message)
         messages: list[Message] = []
         for queue in queues:
             while queue.claimed and len(messages) < limit:

@@ -27,6 +27,14 @@ LATE = 2
 REST = 3.0
 
 
+# How many seconds ahead slots of a rate are reserved. A guess: it must exceed the time between
+# two claims, and a stall of the loop makes as many seconds of slots late.
+AHEAD = 0.1
+
+# Seconds by which a start may miss its slot: 2 % of the second in which starts are counted.
+CLOCKS = 0.02
+
+
 def new_worker_id() -> str:
     """An id that was never used: host and process for people, the rest for uniqueness."""
     host = socket.gethostname().translate(str.maketrans("{}:.", "----"))[:40]
@@ -134,14 +142,18 @@ class QueueState:
         due: When the next message is due, on the loop's clock.
         rests_until: Until when it is left alone, on the loop's clock.
         woken: When a token of it was last used, on the loop's clock.
+        late: By how many seconds the slots to come must be put off.
     """
 
     __slots__ = (
         "_ids",
+        "_missed",
+        "_missed_at",
         "batches",
         "claimed",
         "due",
         "keys",
+        "late",
         "limits",
         "name",
         "places_free",
@@ -160,6 +172,7 @@ class QueueState:
         self.ready = True
         self.due = NEVER
         self.rests_until = self.woken = 0.0
+        self.late = self._missed = self._missed_at = 0.0
         base = new_worker_id()
         self._ids = (f"{base}.{number}" for number in itertools.count(1))
 
@@ -175,6 +188,24 @@ class QueueState:
     def rest(self, now: float) -> None:
         """Leave the queue alone for a while: its claim failed."""
         self.ready, self.due, self.rests_until = False, NEVER, now + REST
+
+    def start_late(self, missed: float, now: float) -> None:
+        """Note by how many seconds a start has missed its slot.
+
+        In any second the greatest of them counts, since what follows a stall of the loop
+        is less and less late. By less than an interval, or with keys, of which each has
+        few slots ahead, a late start makes no second see too many.
+        """
+        limits = self.limits
+        if limits is None or limits.rate is None or limits.rate_keyed:
+            return
+        if missed <= max(CLOCKS, limits.rate.interval):
+            return
+        counted = self._missed if now < self._missed_at + 1 else 0.0
+        missed = min(missed, AHEAD)  # no more slots than that were reserved
+        if missed > counted:
+            self.late += missed - counted
+            self._missed, self._missed_at = missed, now
 
     @property
     def paced(self) -> bool:

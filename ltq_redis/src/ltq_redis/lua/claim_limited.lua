@@ -5,7 +5,8 @@
 -- ARGV  W, never used before; the most to claim, lease in seconds, 1 if the worker holds
 --       nothing; then seconds between slots (0: no rate limit), burst, 1 if the rate
 --       counts by key; places (0: no concurrency limit), 1 if they count by key; the
---       worker whom all its W have in common; how many seconds ahead it takes slots
+--       worker whom all its W have in common; how many seconds ahead it takes slots,
+--       and how many it used them late
 -- Returns what `claim` returns, for one queue and no settled batch.
 --
 -- Atomic: a message and its slot or place.
@@ -28,7 +29,7 @@ local at = {
 local W, most, lease, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local interval, burst, rate_keyed = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local places, places_keyed, worker = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
-local ahead = tonumber(ARGV[11])
+local ahead, late = tonumber(ARGV[11]), tonumber(ARGV[12])
 
 local now = clock()
 local due, till = precise(now), precise(now + ahead)
@@ -59,6 +60,15 @@ local function slot_of(key)
   local arrival = math.max(tonumber(redis.call('ZSCORE', at.rate, key) or 0), now)
   local slot = math.max(now, arrival - (burst - 1) * interval)
   return tonumber(precise(slot)), arrival + interval
+end
+
+-- What started late took the time of later slots: those to come wait as long, or a second
+-- would see too many. Time in which nobody took a slot makes up for it.
+local function put_off()
+  if late > 0 then
+    redis.call('ZINCRBY', at.rate, precise(late), '')
+    given = true
+  end
 end
 
 local function rate_key_of(raw)
@@ -237,6 +247,7 @@ local function claim()
       return next_due()
     end
   end
+  put_off()
   take_reserved()
   local blocked = take_lines() or take_due()
   forget_slots()
