@@ -102,10 +102,10 @@ class Message:
             wire = _decode(data)
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             raise DecodeError(f"These bytes are no message: {error}") from error
-        for key, kind in _CTX:
-            if not isinstance(wire.ctx.get(key, 0), kind):
-                raise DecodeError(f"These bytes are no message: ctx['{key}'] is no number")
-        return cls(wire.args, wire.kwargs, wire.task_name, wire.ctx, wire.id)
+        ctx = wire.ctx
+        if len(ctx) != 1 or type(ctx.get("created_at")) is not float:  # as it was sent
+            _check(ctx)
+        return cls(wire.args, wire.kwargs, wire.task_name, ctx, wire.id)
 
 
 class _Wire(msgspec.Struct, omit_defaults=True):
@@ -119,6 +119,13 @@ class _Wire(msgspec.Struct, omit_defaults=True):
 
 # What the worker calculates with: another producer may have written anything there.
 _CTX = (("tries", int), ("created_at", (int, float)), ("due_at", (int, float)))
+
+
+def _check(ctx: dict[str, Any]) -> None:
+    for key, kind in _CTX:
+        if not isinstance(ctx.get(key, 0), kind):
+            raise DecodeError(f"These bytes are no message: ctx['{key}'] is no number")
+
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Wire).decode

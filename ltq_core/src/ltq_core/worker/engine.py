@@ -78,12 +78,13 @@ class Engine:
     async def _pump(self) -> None:
         """Claim and start, for ever.
 
-        The next claim goes out before what a full one brought begins to run, so that the
-        broker works while the runs do; for that a claim asks for half of the slots, but
-        two: a broker may keep one for a message whose time is near, and that must not hold
-        up the rest. What came alone starts at once.
+        The next claim goes out before what a full one brought is even started, so that the
+        broker works meanwhile; for that a claim asks for half of the slots, but two: a
+        broker may keep one for a message whose time is near, and that must not hold up the
+        rest. What came alone starts at once.
         """
         runs, half = self.runs, max(2, self._concurrency // 2)
+        loop = asyncio.get_running_loop()
         claim: asyncio.Task[list[Message]] | None = None
         asked = 0
         while True:
@@ -91,20 +92,18 @@ class Engine:
                 while runs.free <= 0:
                     await runs.changed()
                 asked = min(runs.free, half)
-                claim = self._claim(asked)
+                claim = loop.create_task(self._claim(asked))
             messages = await claim
             claim = None
             room = runs.free - len(messages)
             if len(messages) == asked and room > 0:
                 asked = min(room, half)
-                claim = self._claim(asked)
-            for message in messages:
-                runs.start(message)
+                claim = loop.create_task(self._claim(asked))
+                loop.call_soon(runs.start_all, messages)  # after the claim's first step
+            else:
+                runs.start_all(messages)
 
-    def _claim(self, limit: int) -> asyncio.Task[list[Message]]:
-        return asyncio.get_running_loop().create_task(self._claim_or_wait(limit))
-
-    async def _claim_or_wait(self, limit: int) -> list[Message]:
+    async def _claim(self, limit: int) -> list[Message]:
         """Claim up to *limit* messages; none, after a while, if the broker is away."""
         acks = self._settler.take()
         try:

@@ -14,7 +14,7 @@ from ltq_core.worker.current import running
 from ltq_core.worker.outcome import Dead, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from ltq_core.message import Message
     from ltq_core.task import Task
@@ -69,6 +69,11 @@ class Runs:
     def free(self) -> int:
         """How many runs may still be started."""
         return self._concurrency - len(self.active) - len(self.overdue)
+
+    def start_all(self, messages: Iterable[Message]) -> None:
+        """Run *messages*, in their order; see `start`."""
+        for message in messages:
+            self.start(message)
 
     def start(self, message: Message) -> None:
         """Run *message*, or give it up at once if it cannot or must not be run."""
