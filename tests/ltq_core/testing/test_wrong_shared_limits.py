@@ -10,7 +10,7 @@ import pytest
 from ltq_core.abilities import QueueLimits
 from ltq_core.clock import now
 from ltq_core.testing import SharedLimitsConformance
-from ltq_core.testing.shared_limits import QUICK
+from ltq_core.testing.shared_limits.limits import QUICK
 from ltq_memory.broker import MemoryBroker
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from ltq_core.abilities import Inspection, Pause
 from ltq_core.testing.ability import AbilityConformance
-from ltq_core.testing.dead_letters import bury_or_skip
+from ltq_core.testing.dead_letters.letters import bury_or_skip
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, labels
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until

@@ -12,7 +12,7 @@ from ltq_core.abilities import UniquePublish
 from ltq_core.errors import LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
-from ltq_core.testing.dead_letters import bury_or_skip
+from ltq_core.testing.dead_letters.letters import bury_or_skip
 from ltq_core.testing.lab import A_MOMENT, CLOCKS, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until

@@ -1,0 +1,69 @@
+"""Facts about queues with limits beside others."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from ltq_core.abilities import QueueLimits, Rate
+from ltq_core.testing.fairness import SERVED, wait_beside_a_busy_queue
+from ltq_core.testing.lab import OTHER, QUEUE, Lab, labels
+from ltq_core.testing.shared_limits.limits import QUICK, SLOW, Limited
+from ltq_core.testing.suite import fact
+
+
+class LimitedQueueFacts(Limited):
+    """A limit belongs to its queue, and holds up no other."""
+
+    @fact
+    async def test_each_queue_has_slots_of_its_own(self, lab: Lab) -> None:
+        """A slot that one queue used, or a place, is not missing in another."""
+        worker = await self.worker(lab, QueueLimits(SLOW, concurrency=1))
+        await self.of(worker).set_limits(OTHER, QueueLimits(SLOW, concurrency=1))
+        await lab.publish("a")
+        await lab.publish("b", queue=OTHER)
+        got = [await lab.consume(worker), await lab.consume(worker, OTHER)]
+
+        assert labels(got) == ["a", "b"]
+
+    @fact
+    async def test_limited_queue_hinders_no_other(self, lab: Lab) -> None:
+        """A claim over several queues gets the messages of those that are not limited."""
+        worker = await self.worker(lab, QueueLimits(SLOW))
+        await lab.publish("a", "b")
+        await lab.take(1, worker)
+        await lab.publish(*"cdefg", queue=OTHER)
+        seen: list[str] = []
+        while len(seen) < 5:
+            seen += labels(
+                await lab.soon(worker.consume_many([QUEUE, OTHER], 1), "consume_many")
+            )
+
+        assert seen == list("cdefg")
+
+    @fact
+    async def test_busy_limited_queue_starves_no_other(self, lab: Lab) -> None:
+        """Another queue is served within two seconds, though a limited one is never empty."""
+        busy = (QueueLimits(QUICK), QueueLimits(Rate(0.001)), QueueLimits(concurrency=1))
+        for limits, limit in product(busy, (1, 10)):
+            worker = await self.worker(lab, limits)
+            waited = await wait_beside_a_busy_queue(lab, worker, limit)
+            assert waited < SERVED, f"consume_many with a limit of {limit}, and {limits}"
+            await worker.close()
+
+    @fact
+    async def test_limited_queue_is_starved_by_no_other(self, lab: Lab) -> None:
+        """A limited queue is served within two seconds, though one without limits is busy."""
+        worker = await lab.connect()
+        await self.of(worker).set_limits(OTHER, QueueLimits(QUICK))
+        for limit in (1, 10):
+            waited = await wait_beside_a_busy_queue(lab, worker, limit)
+            assert waited < SERVED, f"consume_many with a limit of {limit}"
+
+    @fact
+    async def test_limits_can_be_lifted(self, lab: Lab) -> None:
+        """The limits that were set last count."""
+        worker = await self.worker(lab, QueueLimits(SLOW, concurrency=1))
+        await self.of(worker).set_limits(QUEUE, QueueLimits())
+        await lab.publish(*"abcd")
+
+        assert await lab.take(4, worker) == list("abcd")
