@@ -10,17 +10,18 @@ import pytest
 
 from ltq_core.abilities import LiveWorker
 from ltq_core.clock import now
+from ltq_core.message import Message
 from ltq_core.testing import (
     LiveWorkersConformance,
     PauseConformance,
     TicksConformance,
 )
 from ltq_memory.broker import MemoryBroker
+from ltq_memory.lines import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ltq_core.message import Message
     from ltq_core.testing.suite import Conformance
 
 
@@ -93,6 +94,47 @@ class TicksWakeNobody(Wrong):
             return await super().publish_tick(job, tick, message)
         finally:
             self.store._waiters = sleeping
+
+
+class TicksWithoutKeywords(Wrong):
+    suite = TicksConformance
+    caught_by = "test_tick_arrives_as_it_was_sent"
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        bare = Message(message.args, {}, message.task_name, {}, message.id)
+        return await super().publish_tick(job, tick, bare)
+
+
+class TicksAtTheirTime(Wrong):
+    suite = TicksConformance
+    caught_by = "test_tick_is_due_at_once_whatever_its_time"
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        with self.store.lend(message.task_name) as lent:
+            self.store.put(lent, [Entry.of(message, tick)])
+        return True
+
+
+class NotesATickAndThenEncodes(Wrong):
+    suite = TicksConformance
+    caught_by = "test_tick_that_cannot_be_stored_is_not_noted"
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        with self.store.lend(message.task_name) as lent:
+            lent.ticks[job] = tick
+        await self.publish(message)
+        return True
+
+
+class ForgetsTicksAtClose(Wrong):
+    suite = TicksConformance
+    caught_by = "test_ticks_outlive_their_scheduler"
+
+    async def close(self) -> None:
+        for name in await self.queues():
+            with self.store.lend(name) as lent:
+                lent.ticks.clear()
+        await super().close()
 
 
 class ListsTheDead(Wrong):

@@ -115,6 +115,28 @@ class ForgetsTheUndecodable(Wrong):
         self.store.ack([lease])
 
 
+class CutsErrors(Wrong):
+    caught_by = "test_letter_is_kept_whole"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        await super().bury(message, replace(letter, error=letter.error[:2000]))
+
+
+class CutsTracebacks(Wrong):
+    caught_by = "test_letter_is_kept_whole"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        await super().bury(message, replace(letter, traceback=letter.traceback[-2000:]))
+
+
+class KeepsNoLargeMessage(Wrong):
+    caught_by = "test_letter_is_kept_whole"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        large = len(message.to_json()) > 65_536
+        await super().bury(message, replace(letter, message=None if large else message))
+
+
 class KnowsItsReasons(Wrong):
     caught_by = "test_unknown_reason_is_kept"
 

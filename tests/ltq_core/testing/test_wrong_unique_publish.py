@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from ltq_core.clock import now
+from ltq_core.message import Message
 from ltq_core.testing import UniquePublishConformance
 from ltq_memory.broker import MemoryBroker
 from ltq_memory.leases import receipt
+from ltq_memory.lines import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ltq_core.abilities import DeadLetter
-    from ltq_core.message import Message
 
 
 class Wrong(MemoryBroker):
@@ -225,6 +226,27 @@ class EndsTheHoldWithAClear(Wrong):
         await super().clear(queue)
         for message in cleared:
             free(self, message)
+
+
+class StoresOnlyPositionsAndTheKey(Wrong):
+    caught_by = "test_unique_message_arrives_as_it_was_sent"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        bare = Message(message.args, {}, message.task_name, {"unique": key}, message.id)
+        return await super().publish_unique(bare, key, hold, delay)
+
+
+class ServesKeysFirst(Wrong):
+    caught_by = "test_unique_messages_keep_the_order"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        with self.store.lend(message.task_name) as lent:
+            self.store.put(lent, [Entry.of(message, now() + delay - 100)])
+        return message.id
 
 
 def free(broker: MemoryBroker, message: Message) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from ltq_core.abilities import Ticks
+from ltq_core.errors import EncodeError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, message
@@ -23,6 +26,35 @@ class TicksConformance(AbilityConformance[Ticks]):
         """The first tick of a job is published, and its message is due at once."""
         assert await self.of(lab.broker).publish_tick(JOB, 60.0, message("a"))
         assert await lab.rest() == ["a"]
+
+    @fact
+    async def test_tick_arrives_as_it_was_sent(self, lab: Lab) -> None:
+        """A tick's message keeps its id, all its arguments and its ``ctx``."""
+        sent = message("a", note={"of": ["all", 1.5, None]})
+        sent.kwargs = {"to": "José", "count": 3}
+        await self.of(lab.broker).publish_tick(JOB, 60.0, sent)
+
+        assert await lab.consume() == sent
+
+    @fact
+    async def test_tick_is_due_at_once_whatever_its_time(self, lab: Lab) -> None:
+        """A tick long past overtakes nothing, and one to come does not wait for its time."""
+        ticks = self.of(lab.broker)
+        await lab.publish("waiting")
+        await ticks.publish_tick(JOB, 60.0, message("past"))
+        await ticks.publish_tick(JOB, await ticks.time() + 3600, message("to come"))
+
+        assert await lab.rest() == ["waiting", "past", "to come"]
+
+    @fact
+    async def test_tick_that_cannot_be_stored_is_not_noted(self, lab: Lab) -> None:
+        """A tick whose message is no JSON may be published after all, once it is."""
+        ticks = self.of(lab.broker)
+        with pytest.raises(EncodeError):
+            await ticks.publish_tick(JOB, 60.0, message("a", no_json=object()))
+
+        assert await ticks.last_tick(QUEUE, JOB) is None
+        assert await ticks.publish_tick(JOB, 60.0, message("b"))
 
     @fact
     async def test_tick_is_published_once(self, lab: Lab) -> None:
@@ -105,6 +137,15 @@ class TicksConformance(AbilityConformance[Ticks]):
 
         assert before is None
         assert await self.of(await lab.connect()).last_tick(QUEUE, JOB) == 1_700_000_000.25
+
+    @fact
+    async def test_ticks_outlive_their_scheduler(self, lab: Lab) -> None:
+        """What a scheduler published before it left is not published again."""
+        scheduler = await lab.connect()
+        await self.of(scheduler).publish_tick(JOB, 60.0, message("a"))
+        await scheduler.close()
+
+        assert not await self.of(lab.broker).publish_tick(JOB, 60.0, message("b"))
 
     @fact
     async def test_time_goes_forward(self, lab: Lab) -> None:

@@ -56,6 +56,24 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
         assert await lab.rest() == ["a"]
 
     @fact
+    async def test_unique_message_arrives_as_it_was_sent(self, lab: Lab) -> None:
+        """A message sent with a key keeps its id, all its arguments and its ``ctx``."""
+        sent = message("a", note={"of": ["all", 1.5, None]})
+        sent.kwargs = {"to": "José", "count": 3}
+        await self.send(lab.broker, sent)
+
+        assert await lab.consume() == sent
+
+    @fact
+    async def test_unique_messages_keep_the_order(self, lab: Lab) -> None:
+        """A message sent with a key neither overtakes those without one nor falls behind."""
+        await lab.publish("a")
+        await self.send(lab.broker, message("b"))
+        await lab.publish("c")
+
+        assert await lab.rest() == ["a", "b", "c"]
+
+    @fact
     async def test_second_message_is_not_stored(self, lab: Lab) -> None:
         """While a key is held, nothing is stored, and the id that stands is returned."""
         first = message("a")

@@ -20,15 +20,16 @@ class KeepingFacts(Letters):
 
     @fact
     async def test_letter_is_kept_whole(self, lab: Lab) -> None:
-        """A letter comes back with everything that it said."""
-        await lab.publish("a")
+        """A letter comes back with everything that it said, however long that is."""
+        await lab.publish("a", body=70_000 * "x")
         received = await lab.consume()
-        received.ctx["tries"] = 3
+        deaths = [{"reason": "failed", "tries": number} for number in range(10)]
+        received.ctx.update(tries=3, history=deaths)
         letter = letter_for(
             received,
             error_type="ValueError",
-            error="too late",
-            traceback="in a line\nof code",
+            error=1000 * "too late ",
+            traceback=1000 * "in a line\nof code",
             tries=3,
             crashes=1,
             created_at=1.25,
