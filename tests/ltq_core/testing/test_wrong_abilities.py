@@ -305,6 +305,27 @@ class PausesWhileItsOperatorStays(Wrong):
         await super().close()
 
 
+class PausesWhileThereAreMessages(Wrong):
+    suite = PauseConformance
+    caught_by = "test_pause_outlives_the_last_message_and_worker"
+
+    async def ack(self, message: Message) -> None:
+        await super().ack(message)
+        if not await self.size(message.task_name):
+            await self.resume(message.task_name)
+
+
+class PausesWhileItsWorkersStay(Wrong):
+    suite = PauseConformance
+    caught_by = "test_pause_outlives_the_last_message_and_worker"
+
+    async def close(self) -> None:
+        worker = self._session.epoch
+        await super().close()
+        for queue in worker.queues if worker else ():
+            await self.resume(queue)
+
+
 class ClearsThePauseToo(Wrong):
     suite = PauseConformance
     caught_by = "test_pause_outlives_clear"

@@ -15,6 +15,7 @@ from ltq_core.errors import LeaseLostError
 from ltq_core.testing import DeadLettersConformance
 from ltq_memory.broker import MemoryBroker
 from ltq_memory.leases import receipt
+from ltq_memory.lines import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -76,6 +77,17 @@ class RequeuesInTwoSteps(Wrong):
         await asyncio.sleep(0)
         await self.publish_many([each.message for each in letters if each.message])
         return len(letters)
+
+
+class RequeuesAtTheOldTime(Wrong):
+    caught_by = "test_requeued_message_stands_behind_what_waits"
+
+    async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
+        letters = await self.dead_letters(queue, ids)
+        with self.store.lend(queue) as lent:
+            for each in letters:
+                self.store.put(lent, [Entry.of(each.message, each.message.ctx["created_at"])])
+        return await self.delete_dead(queue, ids)
 
 
 class RequeuesFromAStaleList(Wrong):

@@ -83,6 +83,28 @@ class CountsNoLetters(Wrong):
         return replace(await super().stats(queue), dead=0)
 
 
+class CountsLettersOfAllQueues(Wrong):
+    caught_by = "test_dead_letters_are_counted"
+
+    async def stats(self, queue: str) -> QueueStats:
+        dead = sum(len(each.dead) for each in self.store._queues.values())
+        return replace(await super().stats(queue), dead=dead)
+
+
+class TellsTheAgeSinceThePublish(Wrong):
+    caught_by = "test_age_of_the_oldest_due_message_is_told"
+    delay: ClassVar[float] = 0
+
+    async def publish(self, message: Message, delay: float = 0) -> None:
+        type(self).delay = delay
+        await super().publish(message, delay)
+
+    async def stats(self, queue: str) -> QueueStats:
+        stats = await super().stats(queue)
+        age = stats.oldest_due
+        return replace(stats, oldest_due=None if age is None else age + self.delay)
+
+
 class ListsNoQueuesOfLetters(Wrong):
     caught_by = "test_dead_letters_are_counted"
 

@@ -96,6 +96,23 @@ class HoldsKeysNoLonger(Wrong):
         return await super().publish_unique(message, key, 0, delay)
 
 
+class HoldsKeysFromTheAck(Wrong):
+    caught_by = "test_hold_counts_from_the_send"
+    holds: ClassVar[dict[str, float]] = {}
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        self.holds[message.id] = hold
+        return await super().publish_unique(message, key, hold, delay)
+
+    async def ack(self, message: Message) -> None:
+        with self.store.lend(message.task_name) as lent:
+            for holder in lent.unique._holders.values():
+                holder.until = now() + self.holds[message.id]
+        await super().ack(message)
+
+
 class FoldsKeys(Wrong):
     caught_by = "test_similar_keys_are_different"
 

@@ -96,6 +96,20 @@ class PauseConformance(AbilityConformance[Pause]):
         await lab.still_waits(lab.broker.consume(QUEUE))
 
     @fact
+    async def test_pause_outlives_the_last_message_and_worker(self, lab: Lab) -> None:
+        """A queue stays paused when its last message ends, and when its worker leaves."""
+        worker = await lab.connect()
+        await lab.publish("a")
+        received = await lab.consume(worker)
+        await self.of(worker).pause(QUEUE)
+        await worker.ack(received)
+        paused = [await self.of(lab.broker).paused(QUEUE)]
+        await worker.close()
+        paused.append(await self.of(lab.broker).paused(QUEUE))
+
+        assert paused == [True, True]
+
+    @fact
     async def test_pause_outlives_clear(self, lab: Lab) -> None:
         """Clearing a queue does not end its pause."""
         await lab.publish("a")

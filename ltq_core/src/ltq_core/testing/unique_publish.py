@@ -313,6 +313,15 @@ class UniquePublishConformance(AbilityConformance[UniquePublish]):
         assert time.monotonic() - start >= 0.6 - CLOCKS
 
     @fact
+    async def test_hold_counts_from_the_send(self, lab: Lab) -> None:
+        """A message that ends later than *hold* after its send frees its key at once."""
+        await self.send(lab.broker, message("a"), hold=0.1, delay=0.2)
+        await lab.take(1)
+        second = message("b")
+
+        assert await self.send(lab.broker, second) == second.id
+
+    @fact
     async def test_hold_outlasts_drop_and_clear(self, lab: Lab) -> None:
         """With *hold* the key stays held as well when its message is dropped or cleared."""
         dropped, cleared = message("a"), message("b")

@@ -43,6 +43,15 @@ class RequeueingFacts(Letters):
         assert again.delivery.crashes == 0
 
     @fact
+    async def test_requeued_message_stands_behind_what_waits(self, lab: Lab) -> None:
+        """A requeued message is due from its requeue on, whenever it was due before."""
+        [letter] = await self.bury(lab, "a")
+        await lab.publish("waiting")
+        await self.of(lab.broker).requeue_dead(QUEUE, [letter.id])
+
+        assert await lab.rest() == ["waiting", "a"]
+
+    @fact
     async def test_requeue_wakes_who_waits(self, lab: Lab) -> None:
         """A consumer that waits gets a requeued message."""
         [letter] = await self.bury(lab, "a")
