@@ -105,6 +105,20 @@ class TellsTheAgeSinceThePublish(Wrong):
         return replace(stats, oldest_due=None if age is None else age + self.delay)
 
 
+class ListsOnePageOfQueues(Wrong):
+    caught_by = "test_no_look_is_cut_short"
+
+    async def queues(self) -> list[str]:
+        return (await super().queues())[:100]
+
+
+class PeeksAtOnePage(Wrong):
+    caught_by = "test_no_look_is_cut_short"
+
+    async def peek(self, queue: str, limit: int = 10) -> Sequence[Message]:
+        return await super().peek(queue, min(limit, 100))
+
+
 class ListsNoQueuesOfLetters(Wrong):
     caught_by = "test_dead_letters_are_counted"
 

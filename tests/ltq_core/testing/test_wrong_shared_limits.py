@@ -80,6 +80,16 @@ class CountsOneKeyForAll(Wrong):
         await super().set_limits(queue, QueueLimits(limits.rate, limits.concurrency))
 
 
+class ForgetsSlotsAtClose(Wrong):
+    caught_by = "test_slots_outlive_their_workers"
+
+    async def close(self) -> None:
+        await super().close()
+        for name in await self.queues():
+            with self.store.lend(name) as lent:
+                lent.limiter._slots.clear()
+
+
 class LeaksPlaces(Wrong):
     """It counts places up and down itself, and forgets those of failed runs."""
 

@@ -9,7 +9,7 @@ import pytest
 from ltq_core.abilities import Inspection, Pause
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.dead_letters.letters import bury_or_skip
-from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, labels
+from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until
 
@@ -161,6 +161,19 @@ class InspectionConformance(AbilityConformance[Inspection]):
         every = await self.of(lab.broker).peek(QUEUE)
 
         assert (labels(shown), labels(every)) == (["a", "b", "c"], ["a", "b", "c", "later"])
+
+    @fact
+    async def test_no_look_is_cut_short(self, lab: Lab) -> None:
+        """However many queues and messages there are, all are listed, counted and shown."""
+        names = [f"many:{number:03}" for number in range(120)]
+        await lab.broker.publish_many([message(name) for name in names])
+        await lab.broker.publish_many([message(name, name) for name in names])
+        look = self.of(lab.broker)
+        stats = await look.stats(QUEUE)
+
+        assert (stats.waiting, stats.due) == (120, 120)
+        assert labels(await look.peek(QUEUE, 120)) == names
+        assert await look.queues() == [QUEUE, *names]
 
     @fact
     async def test_peek_takes_nothing(self, lab: Lab) -> None:

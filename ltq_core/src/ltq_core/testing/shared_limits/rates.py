@@ -48,6 +48,17 @@ class RateFacts(Limited):
         assert await lab.take(10, worker) == list("abcdefghij")
 
     @fact
+    async def test_slots_outlive_their_workers(self, lab: Lab) -> None:
+        """A slot that was used is used, though the worker that used it has left."""
+        first = await self.worker(lab, QueueLimits(SLOW))
+        await lab.publish("a", "b")
+        await lab.take(1, first)
+        await first.close()
+        second = await self.worker(lab, QueueLimits(SLOW))
+
+        await lab.still_waits(second.consume(QUEUE))
+
+    @fact
     async def test_burst_goes_at_once(self, lab: Lab) -> None:
         """As many as *burst* start at once after a pause, and no more."""
         worker = await self.worker(lab, QueueLimits(Rate(SLOW.interval, burst=3)))
