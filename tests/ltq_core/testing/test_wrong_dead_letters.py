@@ -265,6 +265,15 @@ class CountsWhatItWasAskedFor(Wrong):
         return len(ids)
 
 
+class ListsOnePage(Wrong):
+    caught_by = "test_many_letters_are_listed_at_once"
+
+    async def dead_letters(
+        self, queue: str, ids: Collection[str] | None = None, limit: int = 1000
+    ) -> list[DeadLetter]:
+        return await super().dead_letters(queue, ids, min(limit, 100))
+
+
 class RequeuesOnePage(Wrong):
     caught_by = "test_many_letters_are_requeued_at_once"
 

@@ -20,6 +20,15 @@ class FindingFacts(Letters):
         assert names_of(await dead.dead_letters(QUEUE, limit=2)) == ["c", "b"]
 
     @fact
+    async def test_many_letters_are_listed_at_once(self, lab: Lab) -> None:
+        """A call lists more than a hundred letters, up to its limit."""
+        names = names_of(await self.bury_many(lab, 120))[::-1]
+        dead = self.of(lab.broker)
+
+        assert names_of(await dead.dead_letters(QUEUE)) == names
+        assert names_of(await dead.dead_letters(QUEUE, limit=110)) == names[:110]
+
+    @fact
     async def test_letters_are_found_by_id(self, lab: Lab) -> None:
         """Letters can be asked for by the ids of their messages."""
         letters = await self.bury(lab, "a", "b", "c")
