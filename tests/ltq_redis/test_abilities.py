@@ -46,6 +46,18 @@ async def test_key_is_held_for_its_time_after_its_message_has_ended(
     await broker.close()
 
 
+async def test_key_knows_an_id_with_spaces_whole(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.publish_unique(message("a b c"), "key")
+    standing = await broker.publish_unique(message("d"), "key")
+    await SmallWorker(broker, QUEUE).drain(["a b c"])
+
+    assert standing == "a b c"
+    assert not store.client.exists(store.keys().unique("key"))
+    await broker.close()
+
+
 async def test_unreleased_key_expires_some_day(broker: RedisBroker, store: RedisStore) -> None:
     await broker.publish_unique(message("a"), "key")
 

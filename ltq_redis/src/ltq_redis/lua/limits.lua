@@ -99,7 +99,7 @@ end
 -- Whoever holds the key has ended: it stays for the rest of its time, or goes.
 local function release_key(unique, id, now)
   local held = redis.call('GET', unique)
-  local holder, till = string.match(held or '', '^(%S+) (%S+)$')
+  local holder, till = string.match(held or '', '^(.*) (%S+)$')
   if holder ~= id then
     return
   end

@@ -9,7 +9,7 @@
 -- Sent twice: the key is held by this very id, and the message that waits stays as it is.
 
 local held = redis.call('GET', KEYS[3])
-local holder = held and string.match(held, '^(%S+) ')
+local holder = held and string.match(held, '^(.*) ')
 if holder and holder ~= ARGV[1] then
   return holder
 end
