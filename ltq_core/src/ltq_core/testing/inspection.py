@@ -12,9 +12,10 @@ from ltq_core.testing.dead_letters.letters import bury_or_skip
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until
+from ltq_core.testing.walks.facts import LookWalks
 
 
-class InspectionConformance(AbilityConformance[Inspection]):
+class InspectionConformance(LookWalks, AbilityConformance[Inspection]):
     """Looking changes nothing, and what is seen is true."""
 
     ability = Inspection

@@ -7,9 +7,10 @@ from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.broker.queues import SIMILAR
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label
 from ltq_core.testing.suite import fact
+from ltq_core.testing.walks.facts import PauseWalks
 
 
-class PauseConformance(AbilityConformance[Pause]):
+class PauseConformance(PauseWalks, AbilityConformance[Pause]):
     """A paused queue hands out nothing, and forgets nothing."""
 
     ability = Pause

@@ -50,6 +50,10 @@ class Conformance:
     patience: ClassVar[float] = 10.0
     """Seconds to wait for what must happen, before the test fails."""
 
+    seeds: ClassVar[Collection[int]] = range(1)
+    """Seeds of the random walks. With ``range(100)`` they look for longer; with the one that
+    a failure names they find it again."""
+
     async def put_raw(self, broker: Broker, queue: str, data: bytes) -> None:
         """Store *data* in *queue* as it is, as some other program might.
 

@@ -12,11 +12,12 @@ from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
+from ltq_core.testing.walks.facts import TickWalks
 
 JOB = "a job: */5 * * * *"
 
 
-class TicksConformance(AbilityConformance[Ticks]):
+class TicksConformance(TickWalks, AbilityConformance[Ticks]):
     """Each tick is one message, whoever sends it."""
 
     ability = Ticks

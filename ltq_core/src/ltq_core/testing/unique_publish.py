@@ -16,6 +16,7 @@ from ltq_core.testing.dead_letters.letters import bury_or_skip
 from ltq_core.testing.lab import A_MOMENT, CLOCKS, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
 from ltq_core.testing.waiting import wait_until
+from ltq_core.testing.walks.facts import KeyWalks
 
 if TYPE_CHECKING:
     from ltq_core.broker import Broker
@@ -35,7 +36,7 @@ SIMILAR = (
 """Keys that a store takes for one if it folds, trims, matches or cuts them."""
 
 
-class UniquePublishConformance(AbilityConformance[UniquePublish]):
+class UniquePublishConformance(KeyWalks, AbilityConformance[UniquePublish]):
     """A key is held by one message, from its send to its end."""
 
     ability = UniquePublish

@@ -13,6 +13,7 @@ from ltq_core.testing.broker.publishing import PublishFacts
 from ltq_core.testing.broker.queues import QueueFacts
 from ltq_core.testing.broker.settling import SettlingFacts
 from ltq_core.testing.broker.waking import WakingFacts
+from ltq_core.testing.walks.facts import CallWalks
 
 
 class BrokerConformance(
@@ -27,5 +28,6 @@ class BrokerConformance(
     PayloadFacts,
     QueueFacts,
     WakingFacts,
+    CallWalks,
 ):
     """What every broker promises. Subclass it with one fixture: see `Conformance`."""
