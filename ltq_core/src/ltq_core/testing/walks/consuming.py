@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ltq_core.testing.cancelling import cancelled, end
-from ltq_core.testing.lab import A_MOMENT, CLOCKS
+from ltq_core.testing.lab import CLOCKS
 from ltq_core.testing.walks.arrivals import arrive
 from ltq_core.testing.walks.draws import SOON
 from ltq_core.testing.walks.model import Span, name_of
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 EMPTY = 12
 """Queues without messages that are waited for beside others."""
+
+PAUSE = 0.005
+"""Seconds within which a call mostly comes to its wait; if not, a walk sees less."""
 
 
 async def consume(walk: Walk, draw: Draw) -> None:
@@ -72,7 +75,7 @@ def woken_by(step: Step) -> Step:
         waiting = asyncio.ensure_future(walk.broker(at).consume(name))
         try:
             walk.trace.append(f"{name_of(at)}.consume({shown(name)}) begins to wait")
-            await asyncio.sleep(A_MOMENT)
+            await asyncio.sleep(PAUSE)
             with walk.only(name):
                 await step(walk, draw)
             if walk.comes_soon([name]):
@@ -123,7 +126,7 @@ async def _given_back(walk: Walk) -> None:
         walk.unsay(last)
         if agree:
             break
-        await asyncio.sleep(A_MOMENT)
+        await asyncio.sleep(PAUSE)
 
 
 def _arrive(
