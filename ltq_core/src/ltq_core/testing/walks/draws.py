@@ -44,8 +44,8 @@ NESTED: tuple[Any, ...] = (
 )
 VALUES = (None, *TEXTS, *NUMBERS, *NESTED)
 
-SOON = (0.005, 0.01, 0.02)
-"""Seconds of delays that a walk waits for."""
+SOON = (0.005, 0.01, 0.05)
+"""Seconds of delays that a walk waits for; the longest shows beside what clocks may differ."""
 
 _LONG = (3600.0, 40 * 86_400.0)  # the second is more milliseconds than 31 bits count
 
