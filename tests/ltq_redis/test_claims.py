@@ -396,6 +396,16 @@ async def test_message_stays_held_where_its_next_place_is_of_a_wrong_type(
     await cleared(broker, held)
 
 
+async def test_message_whose_score_is_infinite_is_run(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    store.client.zadd(store.keys().queue, {message("a").to_json(): "-inf"})
+    await published(broker, 1)
+    worker = SmallWorker(broker, QUEUE)
+    await worker.drain(["a", f"{QUEUE[-4:]}000"])
+    await cleared(broker)
+
+
 async def test_part_of_a_dead_worker_stays_where_its_queue_is_of_a_wrong_type(
     broker: RedisBroker, store: RedisStore
 ) -> None:

@@ -6,7 +6,9 @@ import itertools
 import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ltq_core import LeaseLostError, Message
 
@@ -41,7 +43,7 @@ def new_worker_id() -> str:
     return f"{host}-{os.getpid()}-{os.urandom(6).hex()}"
 
 
-class Receipt(NamedTuple):
+class Receipt(msgspec.Struct, frozen=True, eq=False):
     """What settles a message: the bytes that were claimed, and the batch they came in.
 
     Attributes:
@@ -246,10 +248,11 @@ def sort_acks(acks: Iterable[Message]) -> tuple[Done, list[Message]]:
     done: Done = {}
     special: list[Message] = []
     for message in acks:
-        raw, batch, plain = receipt_of(message)
+        receipt = receipt_of(message)
+        raw, batch = receipt.raw, receipt.batch
         if raw not in batch.held:
             continue
-        if not plain:
+        if not receipt.plain:
             special.append(message)
         elif batch in done:
             done[batch][raw] = message

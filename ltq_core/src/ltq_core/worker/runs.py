@@ -7,6 +7,8 @@ import functools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ltq_core.clock import now
 from ltq_core.errors import DecodeError
 from ltq_core.logger import get_logger
@@ -37,17 +39,14 @@ class Entry:
         self.max_crashes: int = task.options.get("max_crashes", DEFAULT_MAX_CRASHES)
 
 
-class Run:
-    """One run of one message."""
+class Run(msgspec.Struct, eq=False):
+    """One run of one message; *ctx* is as it came, in case the run is given back."""
 
-    __slots__ = ("ctx", "deadline", "given_back", "message", "task")
-
-    def __init__(self, message: Message, deadline: datetime | None) -> None:
-        self.message = message
-        self.ctx = message.ctx.copy()  # as it came, in case the run is given back
-        self.deadline = deadline
-        self.given_back = False
-        self.task: asyncio.Task[None] | None = None
+    message: Message
+    ctx: dict[str, Any]
+    deadline: datetime | None = None
+    given_back: bool = False
+    task: asyncio.Task[None] | None = None
 
 
 class Runs:
@@ -89,7 +88,7 @@ class Runs:
             return
         if entry.timeout is not None:
             deadline = datetime.fromtimestamp(now(), UTC) + timedelta(seconds=entry.timeout)
-        run = Run(message, deadline)
+        run = Run(message, message.ctx.copy(), deadline)
         if delivery is not None and "due_at" not in message.ctx:
             message.ctx["due_at"] = delivery.due_at
         self.active.add(run)
