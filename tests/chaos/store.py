@@ -29,7 +29,7 @@ class Store:
     def dead(self, task: str) -> list[bytes]:
         """The dead letters of *task*."""
         with self._server.client() as client:
-            return list(client.zrange(f"ltq:dead:chaos:{task}", 0, -1))
+            return list(client.hvals(f"ltq:letters:chaos:{task}"))
 
     def dead_keys(self, task: str) -> set[str]:
         """What the senders called the messages that are dead letters of *task*."""
@@ -43,5 +43,5 @@ class Store:
             return [
                 key.decode(errors="replace")
                 for key in keys
-                if not key.startswith(b"ltq:dead:") and client.ttl(key) == -1
+                if not key.startswith((b"ltq:dead:", b"ltq:letters:")) and client.ttl(key) == -1
             ]

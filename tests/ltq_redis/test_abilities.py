@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,11 +140,12 @@ async def test_last_tick_is_kept_for_a_while(broker: RedisBroker, store: RedisSt
     await broker.close()
 
 
-async def test_oldest_dead_letters_make_room(redis_url: str) -> None:
+async def test_oldest_dead_letters_make_room(redis_url: str, store: RedisStore) -> None:
     broker = RedisBroker(f"{redis_url}&dead_letters=3")
     await bury(broker, *"abcde")
 
     assert [one.id for one in await broker.dead_letters(QUEUE)] == ["e", "d", "c"]
+    assert store.client.hlen(store.keys().letters) == 3
     await broker.close()
 
 
@@ -159,6 +159,7 @@ async def test_old_dead_letters_go(redis_url: str, store: RedisStore) -> None:
 
     assert [one.id for one in await broker.dead_letters(QUEUE)] == ["new"]
     await wait_until(lambda: store.dead() == 0, 5, "the last one expires")
+    assert not store.client.exists(keys.letters)
     await broker.close()
 
 
@@ -178,15 +179,13 @@ async def test_letter_of_a_reason_that_only_a_newer_version_knows_is_kept_as_it_
     broker: RedisBroker, store: RedisStore
 ) -> None:
     await bury(broker, *"abc")
-    [raw] = store.client.zrange(store.keys().dead, 1, 1)
-    store.client.zrem(store.keys().dead, raw)
-    newer = raw.replace(b'"failed"', b'"superseded"')
-    store.client.zadd(store.keys().dead, {newer: time.time()})
+    letters = store.keys().letters
+    newer = store.client.hget(letters, "b").replace(b'"failed"', b'"superseded"')
+    store.client.hset(letters, "b", newer)
 
-    letters = await broker.dead_letters(QUEUE)
-    assert [(one.id, one.reason) for one in letters] == [
-        ("b", "superseded"),
+    assert [(one.id, one.reason) for one in await broker.dead_letters(QUEUE)] == [
         ("c", "failed"),
+        ("b", "superseded"),
         ("a", "failed"),
     ]
     assert await broker.requeue_dead(QUEUE, "b") == 1

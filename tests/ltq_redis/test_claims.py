@@ -419,3 +419,20 @@ async def test_part_of_a_dead_worker_stays_where_its_queue_is_of_a_wrong_type(
     worker = SmallWorker(broker, QUEUE, OTHER)
     await asyncio.wait_for(worker.drain(["a"]), LEASE)
     await cleared(broker)
+
+
+async def test_acks_of_a_claim_that_was_cut_are_not_lost(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.publish(message("a"))
+    held = await broker.consume(QUEUE)
+    waiting = asyncio.ensure_future(broker.consume_many([QUEUE], 1, [held]))
+    await wait_until(lambda: not store.held(), 5, "the ack is settled")
+    await wait_until(store.blocked, 5, "the claim waits for messages")
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+    assert await broker.ack_many([held]) == []
+    assert held.delivery is not None
+    assert not held.delivery.lease_lost
+    await broker.close()

@@ -26,6 +26,7 @@ def test_cluster_keys_carry_the_worker_as_their_tag() -> None:
     assert keys.queue == "queue:{github}:fetch:deep"
     assert keys.processing("w1") == "processing:{github}:fetch:deep:w1"
     assert keys.dead == "ltq:dead:{github}:fetch:deep"
+    assert keys.letters == "ltq:letters:{github}:fetch:deep"
 
 
 def test_prefix_stands_before_every_key() -> None:

@@ -206,8 +206,10 @@ class SharedLimits(Protocol):
 class DeadLetters(Protocol):
     """Keeps what was given up, bounded in number and age: the oldest letters go.
 
-    Ids are those of messages. One that is unknown in *queue*, or named twice, changes
-    nothing, and neither does an empty collection: it never stands for all.
+    Ids are those of messages. An id has one letter in a queue: one that is published
+    again while its letter stands, and dies too, has the newer one. An id that is unknown
+    in *queue*, or named twice, changes nothing, and neither does an empty collection: it
+    never stands for all.
     """
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:
@@ -239,7 +241,7 @@ class DeadLetters(Protocol):
         ...
 
     async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
-        """Put the messages of these letters back into *queue*, due at once.
+        """Put the messages of these letters back into *queue*, due at once, the oldest first.
 
         Each one is a single atomic step: neither lost nor doubled, whenever the
         caller is killed. The message keeps its id and arguments; `revived` says what

@@ -240,8 +240,8 @@ class Broker(ABC):
             queues: The queues to wait on; each gets its share. However full one of them
                 is, what comes to another is handed out within about two seconds.
             limit: The most messages to return, at least 1.
-            acks: Messages to settle first, whose runs succeeded. One whose lease was
-                lost has ``delivery.lease_lost`` set afterwards.
+            acks: Messages to settle first, whose runs succeeded. What `ack_many` would
+                return has ``delivery.lease_lost`` set afterwards.
 
         Raises:
             BrokerUnavailableError: The store did not answer: *acks* may not have been
@@ -262,11 +262,16 @@ class Broker(ABC):
         One that is held no more, or named twice, keeps no other from being settled.
 
         Returns:
-            Those whose lease was lost, with ``delivery.lease_lost`` set.
+            Those that were held no more, with ``delivery.lease_lost`` set: their lease
+            was lost, or they were settled already. One that is named twice may be among
+            them, and so may what a call settled that failed or was cancelled.
 
         Raises:
             BrokerUnavailableError: Some may not be settled; passing all of them again
                 is safe.
+
+        Cancellation:
+            Some may not be settled.
         """
         lost = []
         for message in messages:

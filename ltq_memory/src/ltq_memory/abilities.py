@@ -50,7 +50,8 @@ class Abilities:
 
     async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
         with self.store.lend(queue) as lent:
-            return sum(self._requeue(lent, letter_id) for letter_id in ids)
+            letters = lent.dead.letters(ids, len(ids))
+            return sum(self._requeue(lent, letter) for letter in reversed(letters))
 
     async def delete_dead(self, queue: str, ids: Collection[str]) -> int:
         with self.store.lend(queue) as lent:
@@ -144,12 +145,11 @@ class Abilities:
     def _bury(self, lease: Lease, letter: DeadLetter) -> bool:
         return self.store.bury(lease, letter.id, letter.to_json(), self.settings)
 
-    def _requeue(self, queue: Queue, letter_id: str) -> bool:
-        letter = queue.dead.get(letter_id)
-        message = None if letter is None else revived(letter)
+    def _requeue(self, queue: Queue, letter: DeadLetter) -> bool:
+        message = revived(letter)
         if message is None:
             return False
-        queue.dead.remove(letter_id)
+        queue.dead.remove(letter.id)
         self.store.put(queue, [Entry.of(message, now())])
         return True
 

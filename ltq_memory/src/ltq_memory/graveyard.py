@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ltq_core.abilities import DeadLetter
@@ -46,18 +47,9 @@ class Graveyard:
 
     def letters(self, ids: Collection[str] | None, limit: int) -> list[DeadLetter]:
         """Up to *limit* letters, the newest first; with *ids*, only those."""
-        found: list[DeadLetter] = []
-        for message_id in reversed(self._graves):
-            if len(found) >= limit:
-                break
-            if ids is None or message_id in ids:
-                found.append(DeadLetter.from_json(self._graves[message_id].letter))
-        return found
-
-    def get(self, message_id: str) -> DeadLetter | None:
-        """The letter of one message."""
-        grave = self._graves.get(message_id)
-        return None if grave is None else DeadLetter.from_json(grave.letter)
+        wanted = self._graves if ids is None else set(ids)
+        found = (grave for id_, grave in reversed(self._graves.items()) if id_ in wanted)
+        return [DeadLetter.from_json(grave.letter) for grave in islice(found, max(limit, 0))]
 
     def remove(self, message_id: str) -> bool:
         """Forget one letter; whether there was one."""

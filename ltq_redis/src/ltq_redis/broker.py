@@ -13,6 +13,7 @@ from ltq_redis import dead, inspection
 from ltq_redis.keys import QueueKeys
 from ltq_redis.link import Link, retrying
 from ltq_redis.publisher import Parcel
+from ltq_redis.queue import Fate, doubting
 from ltq_redis.scripts import TICK, UNIQUE
 from ltq_redis.session import Session
 from ltq_redis.settings import parse
@@ -97,10 +98,11 @@ class RedisBroker(Broker):
     ) -> list[Message]:
         """See `Broker.consume_many`; claims and acks share one round trip."""
         tags = {self._keys(queue).tag for queue in queues} if self._settings.tagged else {""}
-        if len(tags) > 1:  # slots of a cluster that no single call can reach
-            return await super().consume_many(queues, limit, acks)
-        session = self._session(tags.pop())
-        return await session.consume_many(queues, limit, acks, self._limits)
+        with doubting(acks):
+            if len(tags) > 1:  # slots of a cluster that no single call can reach
+                return await super().consume_many(queues, limit, acks)
+            session = self._session(tags.pop())
+            return await session.consume_many(queues, limit, acks, self._limits)
 
     async def release(self) -> None:
         """See `Broker.release`."""
@@ -110,7 +112,7 @@ class RedisBroker(Broker):
 
     async def ack(self, message: Message) -> None:
         """See `Broker.ack`."""
-        await self._of(message).settle(message, "ack", b"", 0)
+        await self._of(message).settle(message, Fate("ack"))
 
     async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
         """See `Broker.ack_many`; one round trip."""
@@ -118,8 +120,9 @@ class RedisBroker(Broker):
         for message in messages:
             by_tag.setdefault(self._tag(message.task_name), []).append(message)
         lost = []
-        for tag, several in by_tag.items():
-            lost += await self._session(tag).ack_many(several)
+        with doubting(messages):
+            for tag, several in by_tag.items():
+                lost += await self._session(tag).ack_many(several)
         return lost
 
     async def nack(self, message: Message, delay: float = 0, drop: bool = False) -> None:
@@ -127,7 +130,7 @@ class RedisBroker(Broker):
         what = "drop" if drop else "delay" if delay > 0 else "place"
         # Of any size: it was accepted once, and each run adds a little to its ctx.
         new = b"" if drop else message.to_json()
-        await self._of(message).settle(message, what, new, delay)
+        await self._of(message).settle(message, Fate(what, new, delay))
 
     async def size(self, queue: str) -> int:
         """See `Broker.size`."""
@@ -151,7 +154,7 @@ class RedisBroker(Broker):
 
     async def bury(self, message: Message, letter: DeadLetter) -> None:
         """See `DeadLetters.bury`."""
-        await self._of(message).settle(message, "bury", letter.to_json(), 0)
+        await self._of(message).settle(message, Fate.dead(letter))
 
     async def dead_letters(
         self, queue: str, ids: Collection[str] | None = None, limit: int = 1000

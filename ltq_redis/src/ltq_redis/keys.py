@@ -30,6 +30,7 @@ class QueueKeys:
         self.suspects = self._own("suspects")
         self.wake = self._own("wake")
         self.dead = self._own("dead")
+        self.letters = self._own("letters")
         self.cron = self._own("cron")
         self.running = self._own("running")
         self.parked = self._own("parked")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ltq_core import LeaseLostError, Message
+from ltq_core import BrokerUnavailableError, LeaseLostError, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from ltq_core.abilities import QueueLimits
+    from ltq_core.abilities import DeadLetter, QueueLimits
     from ltq_redis.keys import QueueKeys
 
 NEVER = float("inf")
@@ -57,6 +59,27 @@ class Receipt(msgspec.Struct, frozen=True, eq=False):
     plain: bool
 
 
+class Fate(NamedTuple):
+    """What becomes of a message whose lease ends; see ``settle.lua``.
+
+    Attributes:
+        what: "ack", "drop", "place", "delay" or "bury".
+        new: Its new bytes, or the dead letter's.
+        delay: Seconds before it may be consumed again.
+        letter_id: The dead letter's id.
+    """
+
+    what: str
+    new: bytes = b""
+    delay: float = 0
+    letter_id: str = ""
+
+    @classmethod
+    def dead(cls, letter: DeadLetter) -> Fate:
+        """*letter* is kept in its stead."""
+        return cls("bury", letter.to_json(), letter_id=letter.id)
+
+
 class Batch:
     """What one claim brought from one queue, under one lease.
 
@@ -71,7 +94,7 @@ class Batch:
             they are settled.
         unsure: Whether a reply was lost, so that W may hold more than `held`.
         late: For how many beats more a claim without a reply may still be executed.
-        doubtful: Messages that a call without a reply may have settled.
+        doubtful: Messages that a call without an answer may have settled.
         settling: How many calls that settle messages of the batch are under way.
     """
 
@@ -236,6 +259,21 @@ def receipt_of(message: Message) -> Receipt:
     return receipt
 
 
+@contextmanager
+def doubting(acks: Iterable[Message]) -> Iterator[None]:
+    """For a call that settles *acks*: its caller may make it again if it fails or is cut.
+
+    It cannot know which of them were settled, and these are not lost then.
+    """
+    try:
+        yield
+    except (BrokerUnavailableError, asyncio.CancelledError):
+        for receipt in map(receipt_of, acks):
+            if receipt.raw not in receipt.batch.held:
+                receipt.batch.doubtful.add(receipt.raw)
+        raise
+
+
 Done = dict[Batch, dict[bytes, Message]]
 """Messages to acknowledge in bulk, by their batch and bytes."""
 
@@ -243,7 +281,7 @@ Done = dict[Batch, dict[bytes, Message]]
 def sort_acks(acks: Iterable[Message]) -> tuple[Done, list[Message]]:
     """Those of *acks* that are still held: in bulk, and those that need a step of their own.
 
-    What was settled already is not settled again.
+    What was settled already is not settled again, and marked as lost.
     """
     done: Done = {}
     special: list[Message] = []
@@ -251,8 +289,9 @@ def sort_acks(acks: Iterable[Message]) -> tuple[Done, list[Message]]:
         receipt = receipt_of(message)
         raw, batch = receipt.raw, receipt.batch
         if raw not in batch.held:
-            continue
-        if not receipt.plain:
+            if raw not in batch.doubtful and message.delivery is not None:
+                message.delivery.lease_lost = True
+        elif not receipt.plain:
             special.append(message)
         elif batch in done:
             done[batch][raw] = message

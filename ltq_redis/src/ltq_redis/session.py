@@ -12,7 +12,7 @@ from ltq_redis.keys import QueueKeys
 from ltq_redis.lease import Lease, reclaim
 from ltq_redis.link import Link, retrying
 from ltq_redis.publisher import Publisher
-from ltq_redis.queue import Batch, QueueState, Receipt, receipt_of, sort_acks
+from ltq_redis.queue import Batch, Fate, QueueState, Receipt, receipt_of, sort_acks
 from ltq_redis.reply import unique_key
 from ltq_redis.scripts import SETTLE
 from ltq_redis.waiter import Waiter
@@ -81,7 +81,7 @@ class Session:
             await self._settle_or_mark(message)
         return [one for one in messages if one.delivery is not None and one.delivery.lease_lost]
 
-    async def settle(self, message: Message, what: str, new: bytes, delay: float) -> None:
+    async def settle(self, message: Message, fate: Fate) -> None:
         """End the lease on *message* in one step; see ``settle.lua``.
 
         Raises:
@@ -90,7 +90,7 @@ class Session:
         """
         receipt = receipt_of(message)
         id_, key = ("", "") if receipt.plain else unique_key(receipt.raw)
-        held = await self._settle(receipt, what, new, delay, id_, key)
+        held = await self._settle(receipt, fate, id_, key)
         self._let_go(receipt)
         if not held and message.delivery is not None:
             message.delivery.lease_lost = True
@@ -103,7 +103,7 @@ class Session:
         await self._claims.recover()
         for message in self._consumer.unreturned():
             try:
-                await self.settle(message, "place", receipt_of(message).raw, 0)
+                await self.settle(message, Fate("place", receipt_of(message).raw))
             except LeaseLostError:
                 log.debug("%s went to another worker", message.id)
 
@@ -142,7 +142,7 @@ class Session:
 
     async def _settle_or_mark(self, message: Message) -> None:
         try:
-            await self.settle(message, "ack", b"", 0)
+            await self.settle(message, Fate("ack"))
         except LeaseLostError:
             log.debug("%s was settled by nobody here", message.id)
         except BrokerUnavailableError:
@@ -151,18 +151,16 @@ class Session:
             log.error("Message %s stays leased: %s", message.id, error)
 
     async def _bury_bytes(self, receipt: Receipt, letter: DeadLetter) -> None:
-        await self._settle(receipt, "bury", letter.to_json(), 0, "", "")
+        await self._settle(receipt, Fate.dead(letter))
 
-    async def _settle(
-        self, receipt: Receipt, what: str, new: bytes, delay: float, id_: str, key: str
-    ) -> bool:
+    async def _settle(self, receipt: Receipt, fate: Fate, id_: str = "", key: str = "") -> bool:
         """Whether W held the message, as far as can be told."""
         batch, settings = receipt.batch, self._settings
         names = batch.queue.keys
         keys = [names.queue, batch.processing, names.workers, names.deliveries]
-        keys += [names.suspects, names.wake, names.dead, names.running, names.parked]
-        keys += [names.reserved, names.unique(key) if id_ else names.queue]
-        args: list[Any] = [batch.worker, receipt.raw, what, new, delay]
+        keys += [names.suspects, names.wake, names.dead, names.letters, names.running]
+        keys += [names.parked, names.reserved, names.unique(key) if id_ else names.queue]
+        args: list[Any] = [batch.worker, receipt.raw, *fate]
         args += [settings.dead_letters, settings.dead_letter_age, id_]
         calls = 0
         batch.settling += 1

@@ -233,7 +233,7 @@ async def _patiently(call: Callable[[], Awaitable[Any]]) -> Any:
 def _expect_one_of_each(stage: Stage, keys: Sequence[str]) -> None:
     """Expect each message in one place: dead, or waiting."""
     with stage.server.client() as client, client.pipeline() as both:
-        both.zrange("queue:chaos:once", 0, -1).zrange("ltq:dead:chaos:once", 0, -1)
+        both.zrange("queue:chaos:once", 0, -1).hvals("ltq:letters:chaos:once")
         waiting, dead = both.execute()
     found = [json.loads(raw)["args"][0] for raw in waiting]
     found += [json.loads(raw)["message"]["args"][0] for raw in dead]

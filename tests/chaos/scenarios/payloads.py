@@ -41,7 +41,7 @@ async def fuzzed_bytes(stage: Stage) -> None:
                 await stage.send(1, "")
         good = list(stage.accepted)
         await stage.finish()
-        letters = client.zrange(f"ltq:dead:{QUEUE}", 0, -1)
+        letters = client.hvals(f"ltq:letters:{QUEUE}")
     known = {json.loads(letter)["id"] for letter in letters}
     missing = [repr(raw[:60]) for raw in members if _letter_id(raw) not in known]
     stage.report.note(f"{len(members)} bad members, {len(letters)} dead letters")

@@ -104,6 +104,25 @@ class AcksAllOrNothing(Wrong):
         return await super().ack_many(messages)
 
 
+class KnowsWhatItSettled(Wrong):
+    """It passes over what is settled, and reports only what another worker may have."""
+
+    caught_by = "test_settled_acks_count_as_lost"
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        return await super().ack_many([each for each in messages if is_open(each)])
+
+
+class KnowsWhatItSettledInAClaim(Wrong):
+    caught_by = "test_settled_acks_count_as_lost"
+
+    async def consume_many(
+        self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
+    ) -> list[Message]:
+        acks = [each for each in acks if is_open(each)]
+        return await super().consume_many(queues, limit, acks)
+
+
 class AcksAHundredOfAClaim(Wrong):
     """What is more it leaves to the lease."""
 
@@ -113,6 +132,12 @@ class AcksAHundredOfAClaim(Wrong):
         self, queues: Sequence[str], limit: int, acks: Sequence[Message] = ()
     ) -> list[Message]:
         return await super().consume_many(queues, limit, acks[:100])
+
+
+def is_open(message: Message) -> bool:
+    """Whether a message is held, or was until its lease ended."""
+    lease = receipt(message)
+    return lease in lease.epoch.held or lease in lease.epoch.lost
 
 
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)

@@ -335,6 +335,49 @@ class OrdersByFirstDeath(Wrong):
         return sorted(found, key=lambda letter: self.deaths.get(letter.id, 0), reverse=True)
 
 
+class KeepsEveryDeath(Wrong):
+    """A letter is known by its bytes: an id that dies twice has two."""
+
+    caught_by = "test_second_death_of_an_id_replaces_the_first"
+
+    async def dead_letters(
+        self, queue: str, ids: Collection[str] | None = None, limit: int = 1000
+    ) -> list[DeadLetter]:
+        letters = await super().dead_letters(queue, ids, limit)
+        return letters + [each for each in getattr(self, "older", []) if each.queue == queue]
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        self.older = await super().dead_letters(letter.queue, [letter.id])
+        await super().bury(message, letter)
+
+
+class KeepsTheFirstDeath(Wrong):
+    """The id is there: it conflicts, and does nothing."""
+
+    caught_by = "test_second_death_of_an_id_replaces_the_first"
+
+    async def bury(self, message: Message, letter: DeadLetter) -> None:
+        older = await self.dead_letters(letter.queue, [letter.id])
+        await super().bury(message, older[0] if older else letter)
+
+
+class RequeuesTheNewestFirst(Wrong):
+    """It puts them back as it lists them."""
+
+    caught_by = "test_oldest_letter_is_put_back_first"
+
+    async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
+        letters = await self.dead_letters(queue, set(ids))
+        return sum([await MemoryBroker.requeue_dead(self, queue, [one.id]) for one in letters])
+
+
+class RequeuesAsTheyAreNamed(Wrong):
+    caught_by = "test_oldest_letter_is_put_back_first"
+
+    async def requeue_dead(self, queue: str, ids: Collection[str]) -> int:
+        return sum([await MemoryBroker.requeue_dead(self, queue, [each]) for each in ids])
+
+
 async def every_id(broker: MemoryBroker, queue: str) -> list[str]:
     """The ids of all letters of a queue."""
     return [letter.id for letter in await broker.dead_letters(queue)]

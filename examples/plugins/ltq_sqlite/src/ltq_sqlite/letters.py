@@ -52,7 +52,7 @@ def letters(
 def requeue(db: sqlite3.Connection, queue: str, ids: Collection[str]) -> int:
     """Let the messages of letters wait again; how many that were."""
     count = 0
-    for letter in letters(db, queue, ids, len(ids)):
+    for letter in reversed(letters(db, queue, ids, len(ids))):
         if (message := revived(letter)) is not None:
             delete(db, queue, [letter.id])
             put(db, [Row(queue, message.id, message.to_json())])

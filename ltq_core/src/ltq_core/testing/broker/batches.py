@@ -150,6 +150,23 @@ class BatchFacts(Conformance):
         assert await lab.rest() == []
 
     @fact
+    async def test_settled_acks_count_as_lost(self, lab: Lab) -> None:
+        """ack_many returns what was settled already, marked, and consume_many marks it."""
+        worker = await lab.connect()
+        await lab.publish(*"abcd")
+        acked, nacked, dropped, held = [await lab.consume(worker) for _ in "abcd"]
+        await worker.ack(acked)
+        await worker.nack(nacked, delay=3600)
+        await worker.nack(dropped, drop=True)
+        lost = await worker.ack_many([acked, held, nacked, dropped])
+        await lab.publish("next", queue=OTHER)
+        await lab.soon(worker.consume_many([OTHER], 1, [held]), "consume_many")
+
+        assert labels(lost) == ["a", "b", "c"]
+        assert all(each.delivery and each.delivery.lease_lost for each in (*lost, held))
+        assert await lab.broker.size(QUEUE) == 1
+
+    @fact
     async def test_closing_gives_back_a_whole_batch(self, lab: Lab) -> None:
         """What consume_many leased comes back at close, returned to its caller or not."""
         worker = await lab.connect()

@@ -100,3 +100,21 @@ class BuryingFacts(Letters):
         await dead.bury(again, letter_for(again))
 
         assert names_of(await dead.dead_letters(QUEUE)) == ["a", "b"]
+
+    @fact
+    async def test_second_death_of_an_id_replaces_the_first(self, lab: Lab) -> None:
+        """An id that dies twice has one letter, the newest; deleted, it has none."""
+        [first, _] = await self.bury(lab, "a", "b")
+        assert first.message is not None
+        await lab.broker.publish(first.message)
+        again = await lab.consume()
+        await self.of(lab.broker).bury(again, letter_for(again, error="the second"))
+        letters = await self.of(lab.broker).dead_letters(QUEUE)
+        count = await self.of(lab.broker).delete_dead(QUEUE, [first.id])
+
+        assert [(letter.error, *names_of([letter])) for letter in letters] == [
+            ("the second", "a"),
+            ("", "b"),
+        ]
+        assert count == 1
+        assert names_of(await self.of(lab.broker).dead_letters(QUEUE)) == ["b"]

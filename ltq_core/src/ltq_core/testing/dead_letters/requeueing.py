@@ -52,6 +52,14 @@ class RequeueingFacts(Letters):
         assert await lab.rest() == ["waiting", "a"]
 
     @fact
+    async def test_oldest_letter_is_put_back_first(self, lab: Lab) -> None:
+        """Messages stand in the order of their deaths, in whatever order they were named."""
+        a, b, c = [letter.id for letter in await self.bury(lab, "a", "b", "c")]
+        await self.of(lab.broker).requeue_dead(QUEUE, [b, c, a])
+
+        assert await lab.rest() == ["a", "b", "c"]
+
+    @fact
     async def test_requeue_wakes_who_waits(self, lab: Lab) -> None:
         """A consumer that waits gets a requeued message."""
         [letter] = await self.bury(lab, "a")

@@ -69,9 +69,9 @@ async def requeue_dead(walk: Walk, draw: Draw) -> None:
     name = walk.queue(draw)
     queue, ids = walk.model.queues[name], _ids(walk, draw, name)
     count = await walk.call(draw.randrange(CONNECTIONS), "requeue_dead", name, ids)
-    back = [queue.dead[id_] for id_ in set(ids) & set(queue.dead)]
+    back = [letter for id_, letter in queue.dead.items() if id_ in ids]
     messages = [message for letter in back if (message := revived(letter)) is not None]
-    walk.model.put(messages, "requeue_dead", walk.span, rank=0)
+    walk.model.put(messages, "requeue_dead", walk.span)
     for message in messages:
         del queue.dead[message.id]
     differ("count of requeue_dead()", count, len(messages))

@@ -117,12 +117,12 @@ class Model:
         self._turns = itertools.count()
 
     def put(
-        self, messages: Sequence[Message], by: str, due: Span, delay: float = 0, rank: int = 1
+        self, messages: Sequence[Message], by: str, due: Span, delay: float = 0
     ) -> list[Entry]:
-        """Let *messages*, which nobody else has, wait in their order; with *rank* 0, in any."""
+        """Let *messages*, which nobody else has, wait in their order."""
         turn, entries = next(self._turns), []
         for number, message in enumerate(messages):
-            place = (turn, rank * number)
+            place = (turn, number)
             entry = Entry(message, by, max(delay, 0), due, place)
             self.queues[message.task_name].waiting.append(entry)
             self.fates[message.id] = f"waits since a {by}"

@@ -48,9 +48,14 @@ async def ack_many(walk: Walk, draw: Draw) -> None:
 async def settle(walk: Walk, at: int, acks: Sequence[Held], old: Sequence[Held] = ()) -> None:
     """Ack what a connection holds, and what it holds no more."""
     lost = await walk.call(at, "ack_many", [held.message for held in [*old, *acks]])
+    reported = {id(message) for message in lost}
+    for held in old:
+        if id(held.message) not in reported:
+            what = f"{cut(held.message.id)} was settled already"
+            raise PromiseError("answer of ack_many()", what)
     for held in acks:
         walk.model.end(held, "was acked")
-        if any(message is held.message for message in lost):
+        if id(held.message) in reported:
             raise PromiseError("answer of ack_many()", f"{cut(held.message.id)} was not lost")
 
 
