@@ -101,6 +101,17 @@ async def test_cancelled_call_takes_nobody_elses_reply(redis_client: redis.Redis
     await wire.close()
 
 
+async def test_argument_that_cannot_be_sent_breaks_no_other_call(
+    redis_client: redis.Redis,
+) -> None:
+    wire = await opened(redis_client)
+    with pytest.raises(UnicodeEncodeError):
+        wire.request("ECHO", "\ud800")
+
+    assert await asyncio.wait_for(wire.request("ECHO", "next"), 5) == b"next"
+    await wire.close()
+
+
 async def test_large_reply_arrives_whole(redis_client: redis.Redis) -> None:
     wire = await opened(redis_client)
     large = bytes(range(256)) * 100_000

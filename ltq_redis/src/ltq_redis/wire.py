@@ -131,9 +131,10 @@ class Wire(asyncio.Protocol):
         """
         if self.closed or self._transport is None:
             raise ConnectionResetError("the connection is closed")
+        data = pack(args)  # first: where that fails nobody may wait for a reply
         reply = self._loop.create_future()
         self._pending.append(reply)
-        self._transport.write(pack(args))
+        self._transport.write(data)
         return reply
 
     def tell(self, *args: Arg) -> None:
