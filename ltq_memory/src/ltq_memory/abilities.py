@@ -34,6 +34,9 @@ class Abilities:
 
     async def set_limits(self, queue: str, limits: QueueLimits) -> None:
         self._session.limits[queue] = limits
+        with self.store.lend(queue) as lent:
+            lent.reopen()
+            self.store.wake(lent)
 
     # DeadLetters
 

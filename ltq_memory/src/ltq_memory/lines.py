@@ -150,6 +150,13 @@ class Line:
             lane.parked = False
             self._schedule(lane, lane.entries[0][0])
 
+    def reopen(self) -> None:
+        """Ask again for every entry: what held it up may be gone."""
+        self._parked.clear()
+        for lane in self._lanes.values():
+            lane.parked = False
+            self._schedule(lane, lane.entries[0][0])
+
     def first(self, limit: int) -> list[Entry]:
         """The first *limit* entries by due time."""
         return nsmallest(limit, self, key=lambda entry: (entry.due, entry.place))

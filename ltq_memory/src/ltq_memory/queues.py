@@ -71,6 +71,11 @@ class Queue:
         self._regular.unpark(entry.concurrency_key)
         self._suspects.unpark(entry.concurrency_key)
 
+    def reopen(self) -> None:
+        """Ask again for all that waits: its limits have changed."""
+        self._regular.reopen()
+        self._suspects.reopen()
+
     def forget(self, entry: Entry, now: float) -> None:
         """Let go of the unique key of an entry that came to its end."""
         if entry.unique is not None:

@@ -227,6 +227,20 @@ WRONG = [
 ]
 
 
+class LetsNobodyOutOfItsLines(Wrong):
+    """What once waited for a limit only a worker that has the limit looks at."""
+
+    caught_by = "test_lifted_limits_hold_nobody_back"
+    limited: ClassVar[set[str]] = set()
+
+    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
+        await super().set_limits(queue, limits)
+        if limits != QueueLimits():
+            self.limited.add(self.url)
+        elif self.url in self.limited:
+            await self.nack(await self.consume(queue), delay=3600)
+
+
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_wrong_shared_limits_is_caught(
     wrong: type[Wrong], assert_caught: Callable[..., None]

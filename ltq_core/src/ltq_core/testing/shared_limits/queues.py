@@ -67,3 +67,17 @@ class LimitedQueueFacts(Limited):
         await lab.publish(*"abcd")
 
         assert await lab.take(4, worker) == list("abcd")
+
+    @fact
+    async def test_lifted_limits_hold_nobody_back(self, lab: Lab) -> None:
+        """What waited for a slot or a place is handed out once there is no limit any more."""
+        limits = QueueLimits(SLOW, 1, rate_keyed=True, concurrency_keyed=True)
+        worker = await self.worker(lab, limits)
+        await lab.publish(*"abc", rate_key="one", concurrency_key="one")
+        await lab.publish("d", rate_key="two", concurrency_key="one")
+        await lab.consume(worker)
+        waiting = await lab.still_waits(worker.consume(QUEUE))
+        waiting.cancel()
+        later = await self.worker(lab, QueueLimits())
+
+        assert await lab.take(3, later) == list("bcd")
