@@ -90,6 +90,11 @@ def test_letter_whose_message_is_no_json_is_an_encode_error():
         letter.to_json()
 
 
+def test_letter_whose_text_is_no_unicode_is_an_encode_error():
+    with pytest.raises(EncodeError, match="cannot be stored as JSON"):
+        replace(LETTER, error="\ud800").to_json()
+
+
 def test_revived_message_starts_anew_and_keeps_its_history():
     message = revived(LETTER)
 

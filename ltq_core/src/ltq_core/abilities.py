@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 
 import msgspec
 
-from ltq_core.errors import DecodeError
+from ltq_core.errors import DecodeError, EncodeError
 from ltq_core.logger import printable
 from ltq_core.message import Message
 
@@ -101,11 +101,20 @@ class DeadLetter:
     host: str = ""
 
     def to_json(self) -> bytes:
-        """The letter as UTF-8 JSON bytes, its message embedded."""
+        """The letter as UTF-8 JSON bytes, its message embedded.
+
+        Raises:
+            EncodeError: Something in it is no JSON value.
+        """
         fields = {name: getattr(self, name) for name in self.__slots__ if name != "message"}
         if self.message is not None:
             fields["message"] = msgspec.Raw(self.message.to_json())
-        return msgspec.json.encode(fields)
+        try:
+            return msgspec.json.encode(fields)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise EncodeError(
+                f"Dead letter {self.id!r} of '{self.queue}' cannot be stored as JSON: {error}."
+            ) from error
 
     @classmethod
     def from_json(cls, data: bytes | str) -> DeadLetter:
@@ -236,7 +245,7 @@ class DeadLetters(Protocol):
         Args:
             queue: The queue's name.
             ids: Only those with these message ids; None, and only None, for all.
-            limit: The most to return.
+            limit: The most to return; with 0 there are none.
         """
         ...
 
@@ -280,12 +289,18 @@ class UniquePublish(Protocol):
 
         Args:
             message: The message to store.
-            key: Unique within the queue; compared whole, sign by sign.
-            hold: Seconds from now for which the key is held even if the message ends.
+            key: Unique within the queue; compared whole, sign by sign. An empty one is
+                a key like any other.
+            hold: Seconds from now for which the key is held even if the message ends; a
+                negative one is none.
             delay: As in `Broker.publish`.
 
         Returns:
             The id of the message that holds the key: *message*'s own if it was stored.
+
+        Raises:
+            EncodeError: It cannot be stored; it holds no key.
+            BrokerUnavailableError: As in `Broker.publish`.
 
         Cancellation:
             The message may or may not have been stored; it holds the key if it was.
@@ -301,12 +316,18 @@ class Ticks(Protocol):
         """Publish *message* if *tick* is later than the job's last tick, atomically.
 
         Args:
-            job: The job's identity within the queue ``message.task_name``.
+            job: The job's identity within the queue ``message.task_name``; compared
+                whole, sign by sign.
             tick: Seconds since the epoch.
             message: Due at once.
 
         Returns:
             Whether it was published; the last tick is then *tick*.
+
+        Raises:
+            EncodeError: It cannot be stored; the last tick is as it was.
+            BrokerUnavailableError: Whether it was published is unknown, and calling
+                again is safe.
 
         Cancellation:
             The tick may or may not have been published, wholly.
@@ -336,6 +357,8 @@ class Inspection(Protocol):
 
     async def peek(self, queue: str, limit: int = 10) -> Sequence[Message]:
         """Up to *limit* waiting messages, the next due first, without what is no message.
+
+        With a limit of 0 there are none.
 
         They are copies without a `Delivery`: nothing is leased, and none moves.
         """

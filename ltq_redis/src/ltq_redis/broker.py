@@ -177,7 +177,7 @@ class RedisBroker(Broker):
         message.ctx["unique"] = key
         raw, keys = self._encode(message), self._keys(message.task_name)
         names = [keys.queue, keys.wake, keys.unique(key)]
-        args = [message.id, raw, max(delay, 0), hold, KEEP + int(hold)]
+        args = [message.id, raw, max(delay, 0), max(hold, 0), KEEP + int(max(hold, 0))]
         publisher = self._session(keys.tag).publisher
         holder: bytes = await publisher.run(UNIQUE, names, args)
         return holder.decode()

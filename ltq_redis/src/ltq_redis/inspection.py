@@ -75,7 +75,8 @@ async def stats(link: Link, keys: QueueKeys) -> QueueStats:
 async def peek(link: Link, keys: QueueKeys, limit: int) -> list[Message]:
     """The next messages of the queue."""
     messages = []
-    for raw in await link.call("ZRANGE", keys.queue, 0, limit - 1):
+    first = await link.call("ZRANGE", keys.queue, 0, limit - 1) if limit > 0 else ()
+    for raw in first:
         with contextlib.suppress(DecodeError):
             messages.append(Message.from_json(raw))
     return messages

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from ltq_core.abilities import LiveWorker
-from ltq_core.clock import now
+from ltq_core.clock import now, uptime
 from ltq_core.message import Message
 from ltq_core.testing import (
     LiveWorkersConformance,
@@ -135,6 +135,32 @@ class ForgetsTicksAtClose(Wrong):
             with self.store.lend(name) as lent:
                 lent.ticks.clear()
         await super().close()
+
+
+class FoldsJobs(Wrong):
+    suite, caught_by = TicksConformance, "test_similar_jobs_are_apart"
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        return await super().publish_tick(job.lower(), tick, message)
+
+
+class JoinsNamesAndJobs(Wrong):
+    suite, caught_by = TicksConformance, "test_similar_jobs_are_apart"
+    ticks: ClassVar[dict[str, set[tuple[str, float]]]] = {}
+
+    async def publish_tick(self, job: str, tick: float, message: Message) -> bool:
+        known = self.ticks.setdefault(self.url, set())
+        row = (f"{message.task_name}-{job}", tick)
+        is_new = row not in known
+        known.add(row)
+        return is_new and await super().publish_tick(job, tick, message)
+
+
+class TellsTheTimeSinceItsStart(Wrong):
+    suite, caught_by = TicksConformance, "test_time_counts_from_the_epoch"
+
+    async def time(self) -> float:
+        return uptime()
 
 
 class ListsTheDead(Wrong):

@@ -378,6 +378,17 @@ class RequeuesAsTheyAreNamed(Wrong):
         return sum([await MemoryBroker.requeue_dead(self, queue, [each]) for each in ids])
 
 
+class ListsAllForZero(Wrong):
+    """It stops when it has found as many as that: never."""
+
+    caught_by = "test_limit_of_zero_lists_nothing"
+
+    async def dead_letters(
+        self, queue: str, ids: Collection[str] | None = None, limit: int = 1000
+    ) -> list[DeadLetter]:
+        return await super().dead_letters(queue, ids, limit or 1000)
+
+
 async def every_id(broker: MemoryBroker, queue: str) -> list[str]:
     """The ids of all letters of a queue."""
     return [letter.id for letter in await broker.dead_letters(queue)]

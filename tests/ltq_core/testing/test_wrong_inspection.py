@@ -191,6 +191,32 @@ class PeeksAtTheFirstVersion(Wrong):
         return shown
 
 
+class CountsAHundredRuns(Wrong):
+    caught_by = "test_many_runs_are_counted"
+
+    async def stats(self, queue: str) -> QueueStats:
+        stats = await super().stats(queue)
+        return replace(stats, running=min(stats.running, 100))
+
+
+class CountsAHundredLetters(Wrong):
+    caught_by = "test_many_letters_are_counted"
+
+    async def stats(self, queue: str) -> QueueStats:
+        return replace(
+            await super().stats(queue), dead=len(await self.dead_letters(queue, limit=100))
+        )
+
+
+class ShowsAllForZero(Wrong):
+    """A range that ends before it begins counts from the end."""
+
+    caught_by = "test_limit_of_zero_shows_nothing"
+
+    async def peek(self, queue: str, limit: int = 10) -> Sequence[Message]:
+        return await super().peek(queue, limit or 1000)
+
+
 WRONG = [*Wrong.__subclasses__(), *CountsReturnsTwice.__subclasses__()]
 
 

@@ -287,6 +287,56 @@ class WakesNobody(Wrong):
             self.store._waiters = sleeping
 
 
+class NotesAKeyAndThenEncodes(Wrong):
+    caught_by = "test_message_that_cannot_be_stored_takes_no_key"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        with self.store.lend(message.task_name) as queue:
+            standing = queue.unique.hold(key, message.id, now() + hold, now())
+        if standing is None:
+            await self.publish(message, delay)
+        return standing or message.id
+
+
+class TakesAnEmptyKeyForNone(Wrong):
+    caught_by = "test_empty_key_is_a_key"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        if key:
+            return await super().publish_unique(message, key, hold, delay)
+        await self.publish(message, delay)
+        return message.id
+
+
+class ExpiresKeysBeforeTheirTime(Wrong):
+    """A hold that is over when it begins lets the key go at once."""
+
+    caught_by = "test_negative_hold_is_none"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        if hold >= 0:
+            return await super().publish_unique(message, key, hold, delay)
+        await self.publish(message, delay)
+        return message.id
+
+
+class AddsAnyDelay(Wrong):
+    caught_by = "test_negative_delay_of_a_unique_message_is_none"
+
+    async def publish_unique(
+        self, message: Message, key: str, hold: float = 0, delay: float = 0
+    ) -> str:
+        with self.store.lend(message.task_name) as queue:
+            self.store.put(queue, [Entry.of(message, now() + delay)])
+        return message.id
+
+
 @pytest.mark.parametrize("wrong", Wrong.__subclasses__(), ids=lambda wrong: wrong.__name__)
 def test_wrong_keys_are_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""

@@ -177,6 +177,34 @@ class InspectionConformance(LookWalks, AbilityConformance[Inspection]):
         assert await look.queues() == [QUEUE, *names]
 
     @fact
+    async def test_many_runs_are_counted(self, lab: Lab) -> None:
+        """stats counts more than a hundred messages in flight."""
+        await lab.broker.publish_many([message(f"{number}") for number in range(150)])
+        got = 0
+        while got < 150:
+            call = lab.broker.consume_many([QUEUE], 150 - got)
+            got += len(await lab.soon(call, "consume_many"))
+        stats = await self.of(await lab.connect()).stats(QUEUE)
+
+        assert (stats.waiting, stats.running) == (0, 150)
+
+    @fact
+    async def test_many_letters_are_counted(self, lab: Lab) -> None:
+        """stats counts more than a hundred dead letters."""
+        await lab.broker.publish_many([message(f"{number}") for number in range(120)])
+        for _ in range(120):
+            await bury_or_skip(lab.broker, await lab.consume())
+
+        assert (await self.of(lab.broker).stats(QUEUE)).dead == 120
+
+    @fact
+    async def test_limit_of_zero_shows_nothing(self, lab: Lab) -> None:
+        """peek with a limit of 0 shows no message, and not all."""
+        await lab.publish("a", "b")
+
+        assert list(await self.of(lab.broker).peek(QUEUE, 0)) == []
+
+    @fact
     async def test_peek_takes_nothing(self, lab: Lab) -> None:
         """A message that was looked at is still there for a consumer."""
         await lab.publish("a")

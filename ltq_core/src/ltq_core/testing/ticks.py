@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -12,9 +13,13 @@ from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
+from ltq_core.testing.unique_publish import SIMILAR
 from ltq_core.testing.walks.facts import TickWalks
 
 JOB = "a job: */5 * * * *"
+
+A_DAY = 86_400.0
+"""Seconds by which a store's clock may be wrong, with the wrong time zone too."""
 
 
 class TicksConformance(TickWalks, AbilityConformance[Ticks]):
@@ -102,6 +107,17 @@ class TicksConformance(TickWalks, AbilityConformance[Ticks]):
         assert sent == [True, True, True]
 
     @fact
+    async def test_similar_jobs_are_apart(self, lab: Lab) -> None:
+        """Jobs are compared whole, sign by sign, and are no part of their queue's name."""
+        ticks = self.of(lab.broker)
+        jobs = [("some:task", name) for name in SIMILAR]
+        for sign in " -_/.|#":
+            jobs += [("a:task", f"job{sign}{sign}"), (f"a:task{sign}job", sign)]
+        for queue, job in jobs:
+            published = await ticks.publish_tick(job, 60.0, message("a", queue))
+            assert published, f"{job!r} of {queue!r} went for another one"
+
+    @fact
     async def test_racing_schedulers_publish_once(self, lab: Lab) -> None:
         """Of schedulers that publish one tick at one moment, one succeeds."""
         both = [self.of(lab.broker), self.of(await lab.connect())]
@@ -158,3 +174,10 @@ class TicksConformance(TickWalks, AbilityConformance[Ticks]):
 
         assert delivery is not None
         assert before - 0.001 <= delivery.claimed_at <= after + 0.001
+
+    @fact
+    async def test_time_counts_from_the_epoch(self, lab: Lab) -> None:
+        """time is that of a clock on the wall: cron lines are read by it."""
+        wrong = abs(await self.of(lab.broker).time() - time.time())
+
+        assert wrong < A_DAY, f"it is {wrong:.0f} s beside this process's clock"

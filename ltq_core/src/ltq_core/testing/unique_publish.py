@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ltq_core.abilities import UniquePublish
-from ltq_core.errors import LeaseLostError
+from ltq_core.errors import EncodeError, LeaseLostError
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.dead_letters.letters import bury_or_skip
@@ -108,6 +108,44 @@ class UniquePublishConformance(KeyWalks, AbilityConformance[UniquePublish]):
         standing = [await self.send(lab.broker, each, key=label(each)) for each in sent]
 
         assert standing == [each.id for each in sent]
+
+    @fact
+    async def test_empty_key_is_a_key(self, lab: Lab) -> None:
+        """A key without a sign is held and released like any other."""
+        first, second, third = message("a"), message("b"), message("c")
+        standing = [await self.send(lab.broker, each, key="") for each in (first, second)]
+        await lab.take(1)
+        standing.append(await self.send(lab.broker, third, key=""))
+
+        assert standing == [first.id, first.id, third.id]
+
+    @fact
+    async def test_message_that_cannot_be_stored_takes_no_key(self, lab: Lab) -> None:
+        """A send whose message is no JSON raises EncodeError, and the key stays free."""
+        with pytest.raises(EncodeError):
+            await self.send(lab.broker, message("a", no_json=object()))
+        second = message("b")
+
+        assert await self.send(lab.broker, second) == second.id
+        assert await lab.rest() == ["b"]
+
+    @fact
+    async def test_negative_hold_is_none(self, lab: Lab) -> None:
+        """With a negative hold the key is held until the message ends, and no longer."""
+        first, second, third = message("a"), message("b"), message("c")
+        standing = [await self.send(lab.broker, each, hold=-1e9) for each in (first, second)]
+        await lab.take(1)
+        standing.append(await self.send(lab.broker, third))
+
+        assert standing == [first.id, first.id, third.id]
+
+    @fact
+    async def test_negative_delay_of_a_unique_message_is_none(self, lab: Lab) -> None:
+        """A unique message with a negative delay overtakes nothing."""
+        await lab.publish("a")
+        await self.send(lab.broker, message("b"), delay=-60)
+
+        assert await lab.rest() == ["a", "b"]
 
     @fact
     async def test_key_is_no_part_of_a_name(self, lab: Lab) -> None:

@@ -20,6 +20,15 @@ class FindingFacts(Letters):
         assert names_of(await dead.dead_letters(QUEUE, limit=2)) == ["c", "b"]
 
     @fact
+    async def test_limit_of_zero_lists_nothing(self, lab: Lab) -> None:
+        """With a limit of 0 no letter is listed, and not all."""
+        [letter] = await self.bury(lab, "a")
+        dead = self.of(lab.broker)
+
+        assert await dead.dead_letters(QUEUE, limit=0) == []
+        assert await dead.dead_letters(QUEUE, [letter.id], limit=0) == []
+
+    @fact
     async def test_many_letters_are_listed_at_once(self, lab: Lab) -> None:
         """A call lists more than a hundred letters, up to its limit."""
         names = names_of(await self.bury_many(lab, 120))[::-1]
