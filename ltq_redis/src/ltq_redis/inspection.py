@@ -59,27 +59,50 @@ async def queues(link: Link, prefix: str) -> set[str]:
 async def stats(link: Link, keys: QueueKeys) -> QueueStats:
     """Figures of one queue; each is exact, together they are a moment apart."""
     now = await _now(link)
-    due = await link.call("ZCOUNT", keys.queue, "-inf", f"{now:.6f}")
-    head = await link.call("ZRANGE", keys.queue, 0, 0, "WITHSCORES")
+    due = 0
+    for key in (keys.queue, keys.suspects):
+        due += await link.call("ZCOUNT", key, "-inf", f"{now:.6f}")
+    for key in (keys.parked, keys.reserved):  # what waits for a limit is due
+        due += await link.call("ZCARD", key)
+    first = await _first(link, keys, 1)
     running = sum(worker.running for worker in await workers(link, keys))
     return QueueStats(
         waiting=await size(link, keys),
         due=due,
         running=running,
         dead=await link.call("ZCARD", keys.dead),
-        oldest_due=max(0.0, now - float(head[1])) if due and head else None,
+        oldest_due=max(0.0, now - first[0][0]) if due and first else None,
         paused=bool(await link.call("EXISTS", keys.paused)),
     )
 
 
 async def peek(link: Link, keys: QueueKeys, limit: int) -> list[Message]:
-    """The next messages of the queue."""
+    """The next messages of the queue, as far as `_first` can tell."""
     messages = []
-    first = await link.call("ZRANGE", keys.queue, 0, limit - 1) if limit > 0 else ()
-    for raw in first:
+    for _, raw in await _first(link, keys, limit) if limit > 0 else ():
         with contextlib.suppress(DecodeError):
             messages.append(Message.from_json(raw))
     return messages
+
+
+async def _first(link: Link, keys: QueueKeys, limit: int) -> list[tuple[float, bytes]]:
+    """What waits, the next due first, up to *limit*, with its due times.
+
+    Of what waits for a limit, which stands in order of its keys, a page is looked at.
+    """
+    found: list[tuple[float, bytes]] = []
+    for key in (keys.queue, keys.suspects):
+        rows = await link.call("ZRANGE", key, 0, limit - 1, "WITHSCORES")
+        found += zip(map(float, rows[1::2]), rows[::2], strict=True)
+    for key in (keys.parked, keys.reserved):
+        found += map(_opened, await link.call("ZRANGE", key, 0, PAGE - 1))
+    return sorted(found)[:limit]
+
+
+def _opened(member: bytes) -> tuple[float, bytes]:
+    """When a member was due that waits for a limit, and its bytes; see ``limits.lua``."""
+    before, _, raw = member.rpartition(b"\0")
+    return float(before.rpartition(b"\0")[2].lstrip(b"p")), raw
 
 
 async def unlimit(link: Link, keys: QueueKeys) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ltq_core.abilities import QueueStats
+from ltq_core.abilities import QueueLimits, QueueStats
 from ltq_core.clock import now
 from ltq_core.message import Message
 from ltq_core.testing import InspectionConformance
@@ -215,6 +215,21 @@ class ShowsAllForZero(Wrong):
 
     async def peek(self, queue: str, limit: int = 10) -> Sequence[Message]:
         return await super().peek(queue, limit or 1000)
+
+
+class LooksPastItsLines(Wrong):
+    """What waits for its limit stands in a table that no look goes to."""
+
+    caught_by = "test_what_waits_for_a_limit_is_seen"
+    limited: ClassVar[set[str]] = set()
+
+    async def set_limits(self, queue: str, limits: QueueLimits) -> None:
+        self.limited.add(self.url)
+        await super().set_limits(queue, limits)
+
+    async def stats(self, queue: str) -> QueueStats:
+        stats = await super().stats(queue)
+        return replace(stats, due=0) if self.url in self.limited else stats
 
 
 WRONG = [*Wrong.__subclasses__(), *CountsReturnsTwice.__subclasses__()]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ltq_core.abilities import Inspection, Pause
+from ltq_core.abilities import Inspection, Pause, QueueLimits, SharedLimits
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.dead_letters.letters import bury_or_skip
 from ltq_core.testing.lab import CLOCKS, OTHER, QUEUE, Lab, labels, message
@@ -196,6 +196,22 @@ class InspectionConformance(LookWalks, AbilityConformance[Inspection]):
             await bury_or_skip(lab.broker, await lab.consume())
 
         assert (await self.of(lab.broker).stats(QUEUE)).dead == 120
+
+    @fact
+    async def test_what_waits_for_a_limit_is_seen(self, lab: Lab) -> None:
+        """Messages that a limit holds up wait, are due, and are shown in their order."""
+        worker = await lab.connect()
+        if not isinstance(worker, SharedLimits):
+            pytest.skip("limits are not looked at: the broker offers none")
+        await worker.set_limits(QUEUE, QueueLimits(concurrency=1, concurrency_keyed=True))
+        await lab.publish(*"abc", concurrency_key="one")
+        await lab.consume(worker)
+        (await lab.still_waits(worker.consume(QUEUE))).cancel()
+        stats = await self.of(lab.broker).stats(QUEUE)
+
+        assert (stats.waiting, stats.due, stats.running) == (2, 2, 1)
+        assert stats.oldest_due is not None
+        assert labels(await self.of(lab.broker).peek(QUEUE)) == ["b", "c"]
 
     @fact
     async def test_limit_of_zero_shows_nothing(self, lab: Lab) -> None:
