@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from command_line import LTQ, CommandLine, command_line, ltq
+from command_line import LTQ, PYTHON_M, CommandLine, command_line, ltq
 from fake_site import FakeSite, SoundBroker, answering, offering
 from ltq_core import __version__
 from ltq_core.cli import COMMANDS
@@ -34,6 +34,13 @@ def offer(site: FakeSite, commands: str, distribution: str = "ltq-hello") -> Non
 @pytest.mark.parametrize("args", [("--version",), ("--version", "size")])
 def test_version_is_printed_alone(command_line: CommandLine, args: tuple[str, ...]) -> None:
     assert command_line.run(*args) == (0, f"ltq {__version__}\n", "")
+
+
+def test_python_runs_the_package_as_the_command(command_line: CommandLine) -> None:
+    by_name = command_line.run("run", "--nothing")
+
+    assert by_name.code == 2
+    assert command_line.run("run", "--nothing", command=PYTHON_M) == by_name
 
 
 def test_help_lists_the_core_commands_and_those_of_plugins(site: FakeSite) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LTQ = Path(sys.executable).with_name("ltq")
+PYTHON_M = (sys.executable, "-m", "ltq")
 
 # Long enough for a machine that runs other tests at the same time: a process that starts,
 # imports, and does what it has to.
