@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ltq
-from command_line import CommandLine, command_line
+from command_line import LTQ, PYTHON_M, CommandLine, command_line
 from ltq_core.cli.target import load_target
 from ltq_core.errors import ConfigurationError, OptionValueError
 
@@ -196,13 +196,36 @@ def test_run_shows_the_traceback_of_a_module_that_fails(command_line: CommandLin
     assert lines[-1].startswith("Error: Module 'github' failed while it was imported, ")
 
 
+@pytest.mark.parametrize("command", [(str(LTQ),), PYTHON_M], ids=["ltq", "python -m ltq"])
 def test_stray_file_in_the_current_directory_shadows_no_library(
-    command_line: CommandLine,
+    command_line: CommandLine, command: tuple[str, ...]
 ) -> None:
     command_line.write("github", GITHUB)
     command_line.write("msgspec", "raise RuntimeError('the stray file was imported')")
 
-    running = command_line.start("run", "github:scheduler")
+    running = command_line.start("run", "github:scheduler", command=command)
     running.until("no job")
 
     assert running.ended() == 2
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "print('noise')",
+        "import os; os.write(1, b'noise\\n')",
+        "import subprocess; subprocess.run(['echo', 'noise'])",
+        "import sys; sys.__stdout__.write('noise\\n')",
+        "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer); print('noise')",
+        "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.detach()); print('noise')",
+    ],
+)
+def test_what_a_module_writes_to_stdout_is_kept_out_of_the_data(
+    command_line: CommandLine, noise: str
+) -> None:
+    command_line.write("github", GITHUB)
+    command_line.write("noisy", f"{noise}\nfrom github import scheduler")
+
+    ended = command_line.run("schedule", "list", "noisy:scheduler", "--json")
+
+    assert (ended.code, ended.out, ended.err) == (0, "[]\n", "noise\n")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
 from ltq_core.cli.table import columns, folded, folded_with_notes, wrapped
@@ -21,8 +22,29 @@ def prints_aside() -> Iterator[None]:
 
     Stdout is for a command's own data, which another program may read.
     """
-    with redirect_stdout(sys.stderr):
+    replaced = sys.stdout is not sys.__stdout__  # as tests do; None where it is closed
+    with redirect_stdout(sys.stderr) if replaced or sys.stdout is None else _descriptor_aside():
         yield
+
+
+@contextmanager
+def _descriptor_aside() -> Iterator[None]:
+    # The descriptor, not `sys.stdout`: C code and child processes write to it directly. And
+    # a module may wrap `sys.stdout.buffer`, which closes what it wrapped when it is dropped.
+    stdout = sys.__stdout__
+    assert stdout is not None
+    stdout.flush()
+    number = stdout.fileno()
+    kept = os.dup(number)
+    os.dup2(2, number)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, stdout):  # the first may be a wrapper by now
+            with suppress(ValueError):  # the second closed or detached
+                stream.flush()
+        os.dup2(kept, number)
+        os.close(kept)
 
 
 def print_json(data: object) -> None:
