@@ -407,6 +407,14 @@ class Abstract(Middleware):
     options = {"note": str}
 
 
+class Listing(Sound):
+    options = ["note"]  # type: ignore[assignment]
+
+
+class Timeout(Sound):
+    options = {"timeout": float}
+
+
 @pytest.mark.parametrize(
     ("middleware", "options", "problem"),
     [
@@ -425,6 +433,16 @@ class Abstract(Middleware):
             "The task option 'pitch' is missing from Sound.options.",
         ),
         (Sound, (), "The task option 'note' is missing from its MiddlewareSpec."),
+        (
+            Listing,
+            ("note",),
+            "Listing.options must be a mapping of task options to parsers.",
+        ),
+        (
+            Timeout,
+            ("timeout",),
+            "The task option 'timeout' is the worker's own, whose parser stands.",
+        ),
     ],
 )
 def test_middleware_that_breaks_the_contract_is_told_how(

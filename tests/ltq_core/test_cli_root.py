@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from click import Context
 
 from command_line import LTQ, PYTHON_M, CommandLine, command_line, ltq
 from fake_site import FakeSite, SoundBroker, answering, offering
 from ltq_core import __version__
 from ltq_core.cli import COMMANDS
+from ltq_core.cli.root import root
 
 __all__ = ["command_line"]
 
@@ -183,3 +185,11 @@ def test_terminal_gets_rich_help(command_line: CommandLine) -> None:
     )
 
     assert "╭─" in ended.out
+
+
+def test_rich_help_lists_a_command_by_the_name_that_its_plugin_offers(site: FakeSite) -> None:
+    offer(site, "{'greet': 'hello_command:hello'}")
+    command = root.get_command(Context(root), "greet")
+
+    assert command is not None
+    assert command.name == "greet"

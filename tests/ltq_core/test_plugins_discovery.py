@@ -31,6 +31,10 @@ BREAKAGE = {
         "1 / 0",
         "ZeroDivisionError: division by zero. Update",
     ),
+    "GeneratorExit at import": (
+        "raise GeneratorExit",
+        "GeneratorExit. Update",
+    ),
     "SystemExit at import": (
         "raise SystemExit(3)",
         "SystemExit: 3. Update",
@@ -281,6 +285,16 @@ def test_entry_point_may_name_an_object(site: FakeSite) -> None:
     site.use()
 
     assert info("one").schemes == ("one",)
+
+
+def test_object_that_cannot_be_hashed_breaks_its_plugin_alone(site: FakeSite) -> None:
+    source = "from dataclasses import dataclass\n@dataclass\nclass Impl: ...\nimpl = Impl()"
+    (site.root / "impl.py").write_text(source)
+    site.describe("ltq-data", "[ltq]\ndata = impl:impl")
+    site.add("ltq-nats", {"nats": offering("nats")})
+    site.use()
+
+    assert [info(name).state for name in ("data", "nats")] == ["broken", "ok"]
 
 
 def test_plugins_are_sorted_by_name_whatever_the_order_on_disk(site: FakeSite) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ltq_core import plugins
 from ltq_core.errors import PluginError
+from ltq_core.plugins import lifespan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,58 @@ def test_context_that_fails_names_its_plugin_and_leaves_the_worker_alone(
     assert "\n".join(caplog.messages) == (
         "Plugin 'bad' from ltq-bad 1.0 failed: its ltq_worker_lifespan raised OSError: no "
         f"port when it was {moment}. Update it, or set LTQ_DISABLE_PLUGINS=bad."
+    )
+
+
+@pytest.mark.parametrize("moment", ["entered", "left"])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
+        ("raise type('Odd', (BaseException,), {})", "Odd"),
+    ],
+)
+def test_context_that_fails_oddly_is_blamed_all_the_same(
+    site: FakeSite, caplog: pytest.LogCaptureFixture, moment: str, fault: str, said: str
+) -> None:
+    site.add("ltq-bad", {"bad": raising(moment, fault)})
+    site.use()
+
+    asyncio.run(live(a_worker()[0]))
+
+    assert f"its ltq_worker_lifespan raised {said} when it was {moment}." in caplog.text
+
+
+def test_worker_that_is_cancelled_as_a_context_is_entered_stays_cancelled(
+    site: FakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = "import asyncio; asyncio.current_task().cancel(); await asyncio.sleep(0)"
+    site.add("ltq-calm", {"calm": raising("entered", fault)})
+    site.use()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(live(a_worker()[0]))
+
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("moment", ["entered", "left"])
+def test_context_that_keeps_the_worker_waiting_is_named(
+    site: FakeSite,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    monkeypatch.setattr(lifespan, "SLOW", 0)
+    turns = "import asyncio; [await asyncio.sleep(0) for _ in range(3)]"
+    site.add("ltq-slow", {"slow": raising(moment, turns)})
+    site.use()
+
+    asyncio.run(live(a_worker()[0]))
+
+    assert "\n".join(caplog.messages) == (
+        "The worker waits for plugin 'slow' from ltq-slow 1.0, whose ltq_worker_lifespan is "
+        f"still being {moment} after 0 s."
     )
 
 

@@ -62,7 +62,9 @@ def _load(name: str) -> click.Command:
     The list of commands must show the others whatever is wrong with this one.
     """
     try:
-        return load_command(name)
+        command = load_command(name)
+        command.name = name  # rich's help lists it by what it calls itself
+        return command
     except PluginError as error:
         broken = error
 

@@ -43,7 +43,7 @@ def import_part(plugin: Plugin, part: str, target: object) -> Any:
         return target
     try:
         return import_string(target)
-    except (KeyboardInterrupt, GeneratorExit) as error:
+    except KeyboardInterrupt as error:
         error.add_note(plugin.interrupted())
         raise
     except BaseException as error:  # an import may end in anything, SystemExit too

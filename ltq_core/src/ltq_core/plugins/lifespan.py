@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import PluginError
@@ -11,12 +11,18 @@ from ltq_core.plugins.plugin import reason
 from ltq_core.plugins.registry import current
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from ltq_core.plugins.plugin import Plugin
     from ltq_core.worker import Worker
 
 HOOK = "ltq_worker_lifespan"
+
+# Seconds until a context that is still being entered or left is named. A guess; less than
+# the 27 s after which `ltq run` gives up on a worker that is to end.
+SLOW = 10.0
+
 log = get_logger("plugins")
 
 
@@ -54,8 +60,11 @@ class _Lifespan(AbstractAsyncContextManager[None]):
 
     async def __aenter__(self) -> None:
         try:
-            await self._context.__aenter__()
-        except (Exception, SystemExit) as error:
+            with self._named_if_slow("entered"):
+                await self._context.__aenter__()
+        except BaseException as error:
+            if _ends_the_worker(error):
+                raise
             self._blame("entered", error)
         else:
             self._entered = True
@@ -70,16 +79,42 @@ class _Lifespan(AbstractAsyncContextManager[None]):
             return
         try:
             # What it answers is dropped: no plugin may hide how the worker ended.
-            await self._context.__aexit__(kind, error, trace)
-        except (Exception, SystemExit) as raised:
-            if raised is not error:
-                self._blame("left", raised)
+            with self._named_if_slow("left"):
+                await self._context.__aexit__(kind, error, trace)
+        except BaseException as raised:
+            if raised is error:
+                return
+            if _ends_the_worker(raised):
+                raise
+            self._blame("left", raised)
+
+    @contextmanager
+    def _named_if_slow(self, moment: str) -> Iterator[None]:
+        from asyncio import get_running_loop
+
+        text = "The worker waits for plugin %s, whose %s is still being %s after %g s."
+        given = (self._plugin, HOOK, moment, SLOW)
+        timer = get_running_loop().call_later(SLOW, log.warning, text, *given)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _blame(self, moment: str, error: BaseException) -> None:
         text = f"its {HOOK} raised {reason(error)} when it was {moment}"
         _take_out(self._plugin, self._plugin.failure(text, what="failed"))
         log.debug("What plugin %s raised:", self._plugin, exc_info=error)
         current().check()
+
+
+def _ends_the_worker(error: BaseException) -> bool:
+    """Whether *error* reached a context from outside, and is no fault of its plugin."""
+    from asyncio import CancelledError, current_task
+
+    if isinstance(error, CancelledError):
+        task = current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
 def _take_out(plugin: Plugin, error: str) -> None:

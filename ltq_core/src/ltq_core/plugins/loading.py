@@ -40,7 +40,7 @@ def load(plugin: Plugin, manager: pluggy.PluginManager) -> None:
         plugin.implementation = import_string(plugin.value)
         plugin.hooks = _register(plugin, manager)
         _ask_all(plugin, manager)
-    except (KeyboardInterrupt, GeneratorExit) as error:
+    except KeyboardInterrupt as error:
         error.add_note(plugin.interrupted())
         raise
     except BaseException as error:  # an import may end in anything, SystemExit too
@@ -60,7 +60,7 @@ def ask(
     call = manager.subset_hook_caller(hook, others)
     try:
         return list(call(**arguments))
-    except (KeyboardInterrupt, GeneratorExit):
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise PluginError(f"its {hook} raised {reason(error)}") from harmless(error)
@@ -80,6 +80,7 @@ def _ask_all(plugin: Plugin, manager: pluggy.PluginManager) -> None:
 
 
 def _register(plugin: Plugin, manager: pluggy.PluginManager) -> tuple[str, ...]:
+    hash(plugin.implementation)  # pluggy keeps sets of plugins: it would fail for all others
     if manager.is_registered(plugin.implementation):
         raise PluginError(f"another entry point names '{plugin.value}' already")
     hooks = tuple(_checked_hooks(plugin.implementation, manager))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.abilities import ABILITIES
 from ltq_core.broker import Broker
 from ltq_core.cli.toolkit import click
 from ltq_core.middleware import Middleware
+from ltq_core.worker.options import CORE_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,10 +33,18 @@ def middleware_problems(spec: MiddlewareSpec, made_by: Callable[..., Any]) -> It
     yield from _call_problems(_name(made_by), made_by, [()])
     if isinstance(made_by, type):
         yield from _class_problems(made_by, Middleware)
-        parsers = set(getattr(made_by, "options", ()))
-        for option in sorted(parsers ^ set(spec.options)):
-            where = "its MiddlewareSpec" if option in parsers else f"{_name(made_by)}.options"
-            yield f"The task option '{option}' is missing from {where}."
+        yield from _option_problems(spec, _name(made_by), getattr(made_by, "options", {}))
+
+
+def _option_problems(spec: MiddlewareSpec, name: str, options: object) -> Iterator[str]:
+    if not isinstance(options, Mapping):
+        yield f"{name}.options must be a mapping of task options to parsers."
+        return
+    for option in sorted(options.keys() ^ set(spec.options)):
+        where = "its MiddlewareSpec" if option in options else f"{name}.options"
+        yield f"The task option '{option}' is missing from {where}."
+    for option in sorted(CORE_OPTIONS.keys() & set(spec.options)):
+        yield f"The task option '{option}' is the worker's own, whose parser stands."
 
 
 def command_problems(command: object) -> Iterator[str]:
