@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -152,6 +153,66 @@ class SwallowsFailedSends(Wrong):
             yield
         except ConnectionError:
             return
+
+
+class SwallowsCancelledSends(Wrong):
+    caught_by = "test_failed_send_is_not_swallowed"
+
+    @asynccontextmanager
+    async def sending(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        with suppress(asyncio.CancelledError):
+            yield
+
+
+class KeepsASendInItself(Wrong):
+    caught_by = "test_one_instance_serves_concurrent_sends"
+    error: Exception | None = None
+
+    @asynccontextmanager
+    async def sending(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
+            raise self.error from None
+
+
+class ChangesWhatIsSent(Wrong):
+    caught_by = "test_send_passes"
+
+    @asynccontextmanager
+    async def sending(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        message.kwargs["tenant"] = "acme"
+        yield
+
+
+class RenamesItsMessage(Wrong):
+    caught_by = "test_message_stays_storable"
+
+    @asynccontextmanager
+    async def __call__(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        message.id = f"{message.id}-run"
+        yield
+
+
+class CountsTries(Wrong):
+    """The worker alone counts them."""
+
+    caught_by = "test_ctx_of_others_stays"
+
+    @asynccontextmanager
+    async def __call__(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        message.ctx["tries"] = message.ctx.get("tries", 0) + 1
+        yield
+
+
+class EmptiesCtx(Wrong):
+    caught_by = "test_ctx_of_others_stays"
+
+    @asynccontextmanager
+    async def __call__(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        message.ctx.clear()
+        yield
 
 
 def fail(wrong: type[Right]) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ltq_core.broker import Broker
 
+    Wrap = Callable[[Message, Task[..., Any]], AbstractAsyncContextManager[None]]
+
 MakeMiddleware = Callable[[], Middleware]
 SIGNALS = (RetryError, DeferError, RejectError)
 ODD_VALUES: Sequence[Any] = (None, "", "🦀", -1, float("nan"), [], {}, object(), object)
@@ -96,7 +98,8 @@ class MiddlewareConformance:
     def test_one_instance_serves_concurrent_runs(self, make_middleware: MakeMiddleware) -> None:
         """Runs that overlap do not mix: each sees its own exception."""
         errors = [ValueError(f"of run {number}") for number in range(10)]
-        outcomes = asyncio.run(self._overlapping(make_middleware(), errors))
+        middleware = make_middleware()
+        outcomes = asyncio.run(self._overlapping(middleware, middleware, errors))
 
         mixed = [
             (error, outcome)
@@ -111,11 +114,21 @@ class MiddlewareConformance:
     ) -> None:
         """A run leaves arguments and id alone, and nothing in ``ctx`` that is no JSON."""
         message = _message()
+        before = _identity(message)
         self._outcome(make_middleware(), run, message)
         stored = Message.from_json(message.to_json())
 
-        assert (stored.args, stored.kwargs) == (_message().args, _message().kwargs)
+        assert _identity(stored) == before
         assert stored.ctx == message.ctx
+
+    def test_ctx_of_others_stays(self, make_middleware: MakeMiddleware) -> None:
+        """A run takes nothing out of ``ctx`` that it did not put there, nor changes it."""
+        message = _message()
+        message.ctx |= {"tries": 2, "somebody's": ["own"]}
+        before = copy.deepcopy(message.ctx)
+        self._outcome(make_middleware(), _raising(ValueError("of the task")), message)
+
+        assert {key: message.ctx.get(key) for key in before} == before
 
     def test_options_are_accepted(self, make_middleware: MakeMiddleware) -> None:
         """The options of ``task_options`` are its own, and their values are accepted."""
@@ -165,17 +178,32 @@ class MiddlewareConformance:
         """The context of a send is entered and left once, and keeps the message storable."""
         message = _message()
         message.delivery = None
+        before = _identity(message)
         sends: list[str] = []
         outcome = self._sending(make_middleware(), lambda: sends.append("sent"), message)
 
         assert (outcome, sends) == (None, ["sent"])
         assert Message.from_json(message.to_json()) == message
+        assert _identity(message) == before, "a send may change nothing but ctx"
 
-    def test_failed_send_is_not_swallowed(self, make_middleware: MakeMiddleware) -> None:
-        """What the broker raises at a send reaches the sender as it is."""
-        error = BrokerUnavailableError("away")
-
+    @pytest.mark.parametrize(
+        "error", [BrokerUnavailableError("away"), asyncio.CancelledError()], ids=repr
+    )
+    def test_failed_send_is_not_swallowed(
+        self, make_middleware: MakeMiddleware, error: BaseException
+    ) -> None:
+        """What the broker raises at a send, or its end, reaches the sender as it is."""
         assert self._sending(make_middleware(), _raising(error), _message()) is error
+
+    def test_one_instance_serves_concurrent_sends(
+        self, make_middleware: MakeMiddleware
+    ) -> None:
+        """Sends that overlap, as those of ``send_many``, do not mix."""
+        middleware = make_middleware()
+        errors = [BrokerUnavailableError(f"send {number}") for number in range(10)]
+        outcomes = asyncio.run(self._overlapping(middleware.sending, middleware, errors))
+
+        assert outcomes == errors
 
     def test_sends_from_several_loops(self, make_middleware: MakeMiddleware) -> None:
         """One instance wraps sends in one event loop after another."""
@@ -224,12 +252,12 @@ class MiddlewareConformance:
         return outcome
 
     async def _overlapping(
-        self, middleware: Middleware, errors: Sequence[Exception]
+        self, wrap: Wrap, middleware: Middleware, errors: Sequence[Exception]
     ) -> Sequence[BaseException | None]:
         task = self._task(middleware)
 
         async def run(error: Exception) -> None:
-            async with middleware(_message(), task):
+            async with wrap(_message(), task):
                 for _ in range(10):  # turns of the loop, in which the others enter
                     await asyncio.sleep(0)
                 raise error
@@ -246,6 +274,11 @@ async def _caught(
     except BaseException as error:
         return error
     return None
+
+
+def _identity(message: Message) -> tuple[object, ...]:
+    """All of *message* that no middleware may change; a copy."""
+    return copy.deepcopy((message.id, message.task_name, message.args, message.kwargs))
 
 
 def _accepts(parser: Callable[[Any], Any], value: Any) -> bool:
