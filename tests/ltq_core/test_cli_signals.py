@@ -173,6 +173,16 @@ def test_signal_during_the_import_ends_the_run_before_it_begins(tasks: CommandLi
     assert "started" not in running.out
 
 
+def test_signal_counts_although_a_module_took_it(tasks: CommandLine) -> None:
+    tasks.env["KIND"] = "endless"
+    ignore = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    tasks.write("taking", f"{ignore}\nfrom tasks import worker")
+    running = tasks.start("run", "taking:worker", "--shutdown-timeout", "0")
+    running.until("started")
+
+    assert running.stopped() == 0
+
+
 def test_signal_counts_although_the_parent_had_it_ignored(tasks: CommandLine) -> None:
     tasks.env["KIND"] = "endless"
     ignoring = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"

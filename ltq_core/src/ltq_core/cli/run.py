@@ -92,5 +92,6 @@ def run(
             crew.limit(concurrency)
         print_banner(crew.workers, crew.schedulers)
         warn_broken(get_logger("plugins"))
+        wakeups.take()  # all is imported now
         services = crew.services(shutdown_timeout, connect_timeout)
         serve(services, crew.workers, wakeups, shutdown_timeout)

@@ -30,11 +30,7 @@ class Wakeups:
         self._writer.setblocking(False)
 
     def __enter__(self) -> Self:
-        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in _STOPPING:
-            # Also where the parent had it ignored, as shells do for background jobs:
-            # whoever sends the signal means it.
-            signal.signal(number, self._note)
+        self.take()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_restore)
         return self
@@ -48,6 +44,14 @@ class Wakeups:
         _restore()
         self._reader.close()
         self._writer.close()
+
+    def take(self) -> None:
+        """Take the signals, or take them back from what was imported since."""
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in _STOPPING:
+            # Also where the parent had it ignored, as shells do for background jobs:
+            # whoever sends the signal means it.
+            signal.signal(number, self._note)
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for the next wake-up; whether it came within *timeout* seconds."""
