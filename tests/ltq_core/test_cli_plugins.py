@@ -321,6 +321,20 @@ def test_check_of_a_broken_plugin_exits_with_one(site: FakeSite, source: str) ->
     assert result.stdout.startswith("bad: ")
 
 
+def test_check_of_an_entry_point_without_hooks_asks_whether_it_is_the_right_one(
+    site: FakeSite,
+) -> None:
+    site.add("ltq-nats", {"nats": "from ltq_core import hookimpl"})
+    site.use()
+
+    result = ltq_plugins("check")
+
+    assert result.exit_code == 1
+    assert result.stdout == (
+        "nats: 'ltq_nats_nats' implements no hook. Is it the right entry point?\n"
+    )
+
+
 def test_check_without_a_name_checks_every_plugin_that_is_not_disabled(site: FakeSite) -> None:
     populate(site)
 

@@ -59,6 +59,8 @@ def _problems(plugin: Plugin) -> list[str]:
         return []
     error = PluginInfo.of(plugin, COMMANDS).error
     found = [error] if error else []
+    if plugin.implementation is not None and not plugin.hooks:
+        found.append(f"'{plugin.value}' implements no hook. Is it the right entry point?")
     for part, target, examine in _parts(plugin):
         try:
             found.extend(examine(import_part(plugin, part, target)))
