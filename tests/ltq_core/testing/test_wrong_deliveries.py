@@ -119,7 +119,7 @@ class ClaimsWhenDue(Wrong):
 class CountsInMilliseconds(Wrong):
     """In 32 bits, which 25 days exceed."""
 
-    caught_by = "test_delay_of_months_is_kept"
+    caught_by = "test_long_delays_are_kept"
 
     async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
         await super().publish_many(messages, delay if delay < 2**31 / 1000 else 0)

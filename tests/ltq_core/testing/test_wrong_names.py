@@ -6,6 +6,7 @@ import re
 import unicodedata
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -51,6 +52,23 @@ class FoldsCase(Renames):
 class CutsLongNames(Renames):
     def stored(self, name: str) -> str:
         return name[:128]
+
+
+class CutsWhatItsColumnDoesNotHold(Renames):
+    def stored(self, name: str) -> str:
+        return name[:255]
+
+
+class Unescapes(Renames):
+    """It builds a URL, or a file's name, and reads it back as something else."""
+
+    def stored(self, name: str) -> str:
+        return unquote_plus(name)
+
+
+class TakesBackslashesForSlashes(Renames):
+    def stored(self, name: str) -> str:
+        return name.replace("\\", "/")
 
 
 class ReplacesSigns(Renames):

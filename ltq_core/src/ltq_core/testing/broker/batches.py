@@ -112,13 +112,13 @@ class BatchFacts(Conformance):
     async def test_many_acks_settle_all(self, lab: Lab) -> None:
         """ack_many settles hundreds of messages in one call, and so does consume_many."""
         worker = await lab.connect()
-        await lab.broker.publish_many([message(f"{number}") for number in range(400)])
+        await lab.broker.publish_many([message(f"{number}") for number in range(520)])
         await lab.publish("next", queue=OTHER)
         received: list[Message] = []
-        while len(received) < 400:
-            received += await lab.soon(worker.consume_many([QUEUE], 400), "consume_many")
-        lost = await worker.ack_many(received[:200])
-        await lab.soon(worker.consume_many([OTHER], 1, received[200:]), "consume_many")
+        while len(received) < 520:
+            received += await lab.soon(worker.consume_many([QUEUE], 520), "consume_many")
+        lost = await worker.ack_many(received[:260])
+        await lab.soon(worker.consume_many([OTHER], 1, received[260:]), "consume_many")
         await worker.close()
 
         assert lost == []

@@ -9,6 +9,12 @@ from ltq_core.message import Message
 from ltq_core.testing.lab import A_MOMENT, CLOCKS, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import Conformance, fact
 
+MONTHS, DECADES = 100 * 86_400, 20 * 366 * 86_400
+"""Seconds: more milliseconds than 31 bits count, and a time after 2038."""
+
+TINY = 0.0004
+"""Seconds: a delay that whole milliseconds turn into none."""
+
 
 class OrderFacts(Conformance):
     """What goes in comes out: equal, in order, and in time."""
@@ -45,13 +51,19 @@ class OrderFacts(Conformance):
         assert 0.3 - 2 * CLOCKS <= waited <= longest + CLOCKS
 
     @fact
-    async def test_delay_of_months_is_kept(self, lab: Lab) -> None:
-        """A delay may be longer than any counter of milliseconds."""
-        await lab.publish("a", delay=100 * 86_400)
-        await lab.publish("b")
+    async def test_long_delays_are_kept(self, lab: Lab) -> None:
+        """A delay may be of more milliseconds than 31 bits count, or end after 2038."""
+        for delay in (MONTHS, DECADES):
+            await lab.publish("nacked")
+            await lab.broker.nack(await lab.consume(), delay)
+            await lab.publish("published", delay=delay)
+            await lab.broker.publish_many([message("alone")], delay)
+            await asyncio.sleep(A_MOMENT)  # what is due too early stands before the next one
+            await lab.publish("now")
 
-        assert await lab.rest() == ["b"]
-        assert await lab.broker.size(QUEUE) == 1
+            assert await lab.rest() == ["now"], f"of those with a delay of {delay} s"
+            assert await lab.broker.size(QUEUE) == 3, f"of those with a delay of {delay} s"
+            await lab.broker.clear(QUEUE)
 
     @fact
     async def test_messages_due_at_once_keep_their_order(self, lab: Lab) -> None:
@@ -116,18 +128,8 @@ class OrderFacts(Conformance):
     @fact
     async def test_delays_are_exact(self, lab: Lab) -> None:
         """No delay, of a publish, a bulk or a nack, is rounded up or down: due_at tells."""
-        await lab.publish("nacked")
-        before = await lab.consume()
-        await lab.broker.nack(before, delay=0.3)
-        await lab.publish("published", delay=0.3)
-        await lab.broker.publish_many([message("in"), message("bulk")], delay=0.3)
-        await lab.publish("after")
-        received = {label(each): each for each in [await lab.consume() for _ in range(5)]}
-        earliest, latest = _claimed(before) + 0.3, _claimed(received.pop("after")) + 0.3
-
-        for name, each in received.items():
-            assert each.delivery is not None
-            assert earliest - CLOCKS <= each.delivery.due_at <= latest + CLOCKS, name
+        for delay in (0.3, TINY):
+            await _see_exact_delays(lab, delay)
 
     @fact
     async def test_waiting_consumer_gets_what_another_connection_publishes(
@@ -204,6 +206,24 @@ class OrderFacts(Conformance):
 
         assert sorted(arrived) == sorted(label(each) for each in sent)
         assert await lab.broker.size(QUEUE) == 0
+
+
+async def _see_exact_delays(lab: Lab, delay: float) -> None:
+    await lab.publish("nacked")
+    before = await lab.consume()
+    await lab.broker.nack(before, delay)
+    await lab.publish("published", delay=delay)
+    await lab.broker.publish_many([message("alone")], delay)
+    await lab.broker.publish_many([message("in"), message("bulk")], delay)
+    await lab.publish("after")
+    received = {label(each): each for each in [await lab.consume() for _ in range(6)]}
+    earliest, latest = _claimed(before) + delay, _claimed(received.pop("after")) + delay
+
+    for name, each in received.items():
+        assert each.delivery is not None
+        assert earliest - CLOCKS <= each.delivery.due_at <= latest + CLOCKS, (
+            f"the delay of {delay} s, {name}"
+        )
 
 
 def _claimed(received: Message) -> float:

@@ -14,7 +14,7 @@ from ltq_core.testing.suite import Conformance, fact
 ODD: dict[str, Any] = {
     "nothing": None,
     "truths": [True, False],
-    "numbers": [0, -1, 2**63 - 1, -(2**63), 0.1, 1e308, -5e-324, 1.0, -0.0],
+    "numbers": [0, -1, 2**63 - 1, -(2**63), 2**70, 0.1, 1e308, -5e-324, 1.0, -0.0],
     "texts": ["", " ", "\x00\x1f\x7f", "\u2028\u2029", '"\\/', "żółć 漢字 🦀", "{0} %s {{}}"],
     "composed or not": ["\u00e9", "e\u0301", "\u1e9b\u0323"],
     "looks like JSON": '{"args": [1]}',
@@ -100,6 +100,8 @@ class PayloadFacts(Conformance):
         """Publishing what JSON cannot say raises EncodeError and stores nothing."""
         with pytest.raises(EncodeError):
             await lab.broker.publish(Message((object(),), task_name=QUEUE))
+        with pytest.raises(EncodeError):
+            await lab.broker.publish_many([Message((object(),), task_name=QUEUE)] * 2)
 
         assert await lab.broker.size(QUEUE) == 0
 

@@ -13,10 +13,13 @@ from ltq_core.testing.suite import Conformance, fact
 MANY = 1001
 """More than a round number at which a store's own bulk calls may end."""
 
+WHOLE_PAGES = (1, 100, 128, 256, 500, 512, 1000)
+"""How many messages just fill what a store's own bulk calls may take at once."""
+
 SIMILAR_IDS = (
     *("id", "ID", "Id", "id ", " id", "i", "i_", "i%", "i*", "ide", "1", "01", "1.0"),
     *("e", "e\u0301", "\u00e9"),
-    *(199 * "i" + end for end in "12"),
+    *(499 * "i" + end for end in "12"),
 )
 """Ids that a store takes for one if it folds, trims, matches, cuts or converts them."""
 
@@ -33,6 +36,18 @@ class PublishFacts(Conformance):
 
         assert size == MANY
         assert await lab.rest() == names
+
+    @fact
+    async def test_bulk_that_fills_its_pages_arrives_whole(self, lab: Lab) -> None:
+        """publish_many stores each message of a list whose length is a round number."""
+        sizes = []
+        for count in WHOLE_PAGES:
+            await lab.broker.publish_many([message(f"{number}") for number in range(count)])
+            sizes.append(await lab.broker.size(QUEUE))
+            await lab.broker.clear(QUEUE)
+            assert await lab.broker.size(QUEUE) == 0, f"clear left some of {count}"
+
+        assert sizes == [*WHOLE_PAGES]
 
     @fact
     async def test_empty_bulk_stores_nothing(self, lab: Lab) -> None:

@@ -5,15 +5,29 @@ from __future__ import annotations
 from ltq_core.testing.lab import OTHER, QUEUE, Lab, label
 from ltq_core.testing.suite import Conformance, fact
 
-LONG = "a:" + 198 * "x"
+LONG = "a:" + 498 * "x"  # more than a column or a file's name often holds
 
 SIMILAR = (
     *("*", "%", "a:*", "a:%", "a:?", "a:_", "a:[bc]", "a_b", "a.b"),  # patterns for others
     *("a", "a:", "a:b", "a:bc", "a:b:c", "a:b ", "a/b"),
+    *(
+        "a%3Ab",
+        "a+b",
+        "a b",
+        "a  b",
+        "a:b#c",
+        "a:b.",
+        "a\\b",
+        "a'b",
+        "a''b",
+        "%s",
+        "&amp;",
+        "&",
+    ),
     *("a:B", "A:b", "a:e", "a:e\u0301", "a:é", LONG + "1", LONG + "2"),
 )
-"""Names that a store takes for one if it matches, cuts, joins, folds or normalizes them. A
-name stands before those that its clear would reach then."""
+"""Names that a store takes for one if it matches, cuts, joins, folds, unescapes or normalizes
+them. A name stands before those that its clear would reach then."""
 
 
 class QueueFacts(Conformance):
