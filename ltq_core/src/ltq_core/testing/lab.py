@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
@@ -83,8 +84,20 @@ class Lab:
 
     async def connect(self) -> Broker:
         """One more connection in this event loop."""
-        broker = await self._make_broker()
+        broker = await self.make()
         self._brokers.append(broker)
+        return broker
+
+    async def make(self) -> Broker:
+        """One more connection, which the fact itself closes."""
+        made = self._make_broker()
+        assert inspect.isawaitable(made), (
+            f"make_broker must be an async callable; this one returned {type(made).__name__}"
+        )
+        broker = await made
+        assert all(broker is not other for other in self._brokers), (
+            "make_broker must return a new connection each time; this one came before"
+        )
         return broker
 
     async def peer(self) -> Peer:

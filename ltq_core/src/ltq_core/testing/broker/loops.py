@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import threading
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,11 +20,10 @@ from ltq_core.testing.lab import (
     message,
 )
 from ltq_core.testing.suite import Conformance, fact
-from ltq_core.testing.waiting import wait_until
 from ltq_core.testing.watching import off_loop, run_watched
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from ltq_core.broker import Broker
     from ltq_core.message import Message
@@ -39,6 +37,11 @@ that looks again every 2 ms takes half of them, and one that spins a hundred tho
 BLOCKING = 0.05
 """Seconds by which a timer is late where a consume that waits blocks the event loop: a guess,
 above what a loaded machine adds to most of them."""
+
+
+LATER = 3.0
+"""For how many leases a message is held in a later event loop: what renewed them for an
+earlier one may go on for a while after its end."""
 
 
 class LoopFacts(Conformance):
@@ -74,6 +77,37 @@ class LoopFacts(Conformance):
                 await again.close()
 
         assert run_watched(ack_and_look()) == 0
+
+    @fact
+    async def test_lease_in_a_later_event_loop_is_kept(self, lab: Lab) -> None:
+        """A connection whose first event loop ended renews its leases in the next one."""
+        worker = await lab.connect()
+        await lab.publish("first", "second")
+        await lab.soon(off_loop(partial(asyncio.run, _take(worker, self.patience))), "one loop")
+        later = await lab.peer()
+        later.broker = worker
+        await lab.soon(later.hold(QUEUE), "consume() in a later event loop")
+        waiting = await lab.still_waits(lab.broker.consume(QUEUE), LATER * lab.lease)
+        waiting.cancel()
+
+        assert await later.do(lambda broker: broker.ack_many(later.held)) == []
+
+    @fact
+    async def test_waiting_consume_holds_up_no_other_call(self, lab: Lab) -> None:
+        """While a consume waits, every other call of its connection returns."""
+        await lab.publish("a", "b")
+        first, second = await lab.consume(), await lab.consume()
+        await lab.still_waits(lab.broker.consume(OTHER), A_MOMENT)
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "publish": lambda: lab.broker.publish(message("c"), delay=3600),
+            "publish_many": lambda: lab.broker.publish_many([message("d")], delay=3600),
+            "ack": lambda: lab.broker.ack(first),
+            "nack": lambda: lab.broker.nack(second, delay=3600),
+            "size": lambda: lab.broker.size(QUEUE),
+            "clear": lambda: lab.broker.clear(QUEUE),
+        }
+        for what, call in calls.items():
+            await lab.soon(call(), f"{what}() beside a consume that waits")
 
     @fact
     async def test_waiting_consume_lets_the_loop_rest(self, lab: Lab) -> None:
@@ -151,26 +185,6 @@ class LoopFacts(Conformance):
 
         assert (await lab.rest(), await lab.rest(OTHER)) == (["a"], ["b"])
 
-    @fact
-    async def test_closing_ends_all_threads(self, lab: Lab) -> None:
-        """No thread that a connection started is left when it is closed."""
-        before = set(threading.enumerate())
-        worker = await lab.connect()
-        await lab.publish("a", broker=worker)
-        await lab.take(1, worker)
-        await worker.close()
-
-        await wait_until(lambda: not _left(before), lab.patience, "all threads ended")
-
-
-def _left(before: set[threading.Thread]) -> list[threading.Thread]:
-    # Those of the event loop's own executor end with it.
-    return [
-        thread
-        for thread in set(threading.enumerate()) - before
-        if not thread.name.startswith("asyncio_")
-    ]
-
 
 class _CountingSelector(selectors.DefaultSelector):
     """Counts the turns of its event loop."""
@@ -188,6 +202,10 @@ async def _call(awaitable: Awaitable[T]) -> T:
 
 async def _consume(broker: Broker, patience: float) -> Message:
     return await in_time(asyncio.ensure_future(broker.consume(QUEUE)), patience, "consume()")
+
+
+async def _take(broker: Broker, patience: float) -> None:
+    await broker.ack(await _consume(broker, patience))
 
 
 async def _in_threads(*calls: Coroutine[Any, Any, None]) -> None:
