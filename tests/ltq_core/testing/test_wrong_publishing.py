@@ -193,7 +193,10 @@ class StoresIdsAsNumbers(TakesIdsForOne):
     """Where they look like numbers, as a column without a type does."""
 
     def stored(self, message_id: str) -> str:
-        return str(float(message_id)) if message_id[:1].isdigit() else message_id
+        try:
+            return str(float(message_id))
+        except ValueError:
+            return message_id
 
 
 async def _waits(broker: MemoryBroker, message: Message) -> bool:
