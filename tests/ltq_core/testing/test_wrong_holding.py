@@ -10,10 +10,10 @@ import pytest
 
 from ltq_core.clock import now, uptime
 from ltq_core.testing import BrokerConformance
-from ltq_memory.broker import MemoryBroker
 from ltq_memory.lines import Entry
 from ltq_memory.session import Session
 from ltq_memory.store import Store
+from own_parts import OwnParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,21 +21,12 @@ if TYPE_CHECKING:
     from ltq_core.message import Message
     from ltq_memory.leases import Epoch, Lease
 
-_stores: dict[tuple[type, str], Store] = {}
 
-
-class Wrong(MemoryBroker):
+class Wrong(OwnParts):
     """One fault, in a store or a session of its own, and the fact that must fail with it."""
 
     caught_by: ClassVar[str]
     fails_with: ClassVar[type[BaseException]] = AssertionError
-    Store: ClassVar[type[Store]] = Store
-    Session: ClassVar[type[Session]] = Session
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.store = _stores.setdefault((type(self), url), self.Store())
-        self._session = self.Session(self.store, self.settings)
 
 
 class RenewsUntilItsFirstAck(Wrong):

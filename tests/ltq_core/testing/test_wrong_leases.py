@@ -10,11 +10,11 @@ import pytest
 from ltq_core.clock import now
 from ltq_core.errors import BrokerUnavailableError
 from ltq_core.testing import BrokerConformance
-from ltq_memory.broker import MemoryBroker
 from ltq_memory.leases import Lease, receipt
 from ltq_memory.queues import Queue
 from ltq_memory.session import Session
 from ltq_memory.store import Store
+from own_parts import OwnParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,20 +23,11 @@ if TYPE_CHECKING:
     from ltq_memory.leases import Epoch
     from ltq_memory.lines import Entry
 
-_stores: dict[tuple[type, str], Store] = {}
 
-
-class Wrong(MemoryBroker):
+class Wrong(OwnParts):
     """One fault, in a store or a session of its own, and the fact that must fail with it."""
 
     caught_by: ClassVar[str]
-    Store: ClassVar[type[Store]] = Store
-    Session: ClassVar[type[Session]] = Session
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.store = _stores.setdefault((type(self), url), self.Store())
-        self._session = self.Session(self.store, self.settings)
 
 
 class NeverTakesOver(Wrong):
