@@ -28,6 +28,13 @@ SOON = 1.0
 """Seconds within which a token leads to a message: far less than until the next sweep."""
 
 
+BUSY = """
+local function now() local time = redis.call('TIME') return time[1] + time[2] / 1e6 end
+local till = now() + 0.3
+repeat until now() > till
+"""
+
+
 @pytest.fixture
 def brokers(redis_url: str) -> Iterator[list[RedisBroker]]:
     """Three brokers, each with connections of its own."""
@@ -249,6 +256,23 @@ async def test_token_spent_on_a_worker_that_leaves_is_replaced(
     [one] = await asyncio.wait_for(call, SOON)
     await staying.ack(one)
     await end(*brokers)
+
+
+async def test_token_is_replaced_where_the_server_is_busy_as_a_worker_leaves(
+    any_server: RedisServer, own_client: redis.Redis
+) -> None:
+    leaving, staying = RedisBroker(any_server.url), RedisBroker(any_server.url)
+    store = RedisStore(own_client, "")
+    gone, call = await waiting(store, leaving), await waiting(store, staying, 2)
+    gone.cancel()
+    store.put_raw(message("a").to_json())
+    # All that the one that leaves sends meanwhile comes to the server at once.
+    own_client.connection_pool.get_connection().send_command("EVAL", BUSY, 0)
+    await leaving.release()
+
+    [one] = await asyncio.wait_for(call, SOON)
+    await staying.ack(one)
+    await end(leaving, staying)
 
 
 async def test_closing_ends_a_call_that_waits(

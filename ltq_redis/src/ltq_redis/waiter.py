@@ -111,7 +111,7 @@ class Waiter:
     async def leave(self) -> None:
         """Stop blocking, and hand on whatever token was spent on this worker."""
         await self.close()
-        await self._hand_on(self._covered)
+        await self._hand_on(self._covered, ended=True)
 
     def fail(self, error: BrokerError) -> None:
         """Let all who wait raise *error*."""
@@ -178,12 +178,17 @@ class Waiter:
         self._unwanted.add(queue)  # until somebody waits for it, or it would come again at once
         await self._hand_on((queue,))
 
-    async def _hand_on(self, queues: Collection[QueueState]) -> None:
+    async def _hand_on(self, queues: Collection[QueueState], *, ended: bool = False) -> None:
+        """Give others the tokens of *queues*; *ended* if this worker waited until now."""
         keys: list[str] = []
         for queue in queues:
             keys += (queue.keys.queue, queue.keys.suspects, queue.keys.wake)
         if keys:
             try:
+                if ended:
+                    # Redis 6.2 frees a connection that was closed only after the calls that
+                    # came with its end, and would give it this token: so not in one go.
+                    await self._link.call("EXISTS", *keys)
                 await self._link.run(TOKEN, keys, [])
             except BrokerError as error:
                 log.debug("A token is lost, and a sweep replaces it: %s", error)
