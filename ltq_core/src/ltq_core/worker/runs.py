@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections import deque
+from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,7 @@ class Entry:
 class Run(msgspec.Struct, eq=False):
     """One run of one message; *ctx* is as it came, in case the run is given back."""
 
+    entry: Entry
     message: Message
     ctx: dict[str, Any]
     deadline: datetime | None = None
@@ -70,29 +73,41 @@ class Runs:
         return self._concurrency - len(self.active) - len(self.overdue)
 
     def start_all(self, messages: Iterable[Message]) -> None:
-        """Run *messages*, in their order; see `start`."""
-        for message in messages:
-            self.start(message)
+        """Run *messages*, begun in their order.
 
-    def start(self, message: Message) -> None:
-        """Run *message*, or give it up at once if it cannot or must not be run."""
+        Those that end without ever waiting share one asyncio Task, since to make one is
+        most of what a short run costs. Where one waits, or leaves something behind in that
+        Task, those after it get one each.
+        """
+        runs = deque(filter(None, map(self._admit, messages)))
+        if runs:
+            self._spawn(self._run_all(runs))
+        if len(runs) > 1:
+            self._loop.call_soon(self._spread, runs)  # right after the Task's first step
+
+    def _spread(self, runs: deque[Run]) -> None:
+        while runs:
+            self._spawn(self._run_all(deque((runs.popleft(),))))
+
+    def _admit(self, message: Message) -> Run | None:
+        """The run of *message*; None, and it is given up, if it cannot or must not be run."""
         entry = self._entries.get(message.task_name)
         delivery = message.delivery
         if entry is None:
             self._settler.failed(message, Dead("unknown_task", None, "no such task here"))
-            return
+            return None
         deadline = None
         if delivery is not None and delivery.crashes >= entry.max_crashes:
             text = f"its worker died {delivery.crashes} times while running it"
             self._settler.failed(message, Dead("crashed", None, text))
-            return
+            return None
         if entry.timeout is not None:
             deadline = datetime.fromtimestamp(now(), UTC) + timedelta(seconds=entry.timeout)
-        run = Run(message, message.ctx.copy(), deadline)
+        run = Run(entry, message, message.ctx.copy(), deadline)
         if delivery is not None and "due_at" not in message.ctx:
             message.ctx["due_at"] = delivery.due_at
         self.active.add(run)
-        run.task = self._spawn(self._run(entry, run))
+        return run
 
     async def changed(self) -> None:
         """Wait until some run has ended."""
@@ -114,11 +129,25 @@ class Runs:
             call.exception()  # it was settled as timed out: nobody else will ask
         self._wake()
 
-    async def _run(self, entry: Entry, run: Run) -> None:
+    async def _run_all(self, runs: deque[Run]) -> None:
+        task, before = asyncio.current_task(), copy_context()
+        while runs:
+            run = runs.popleft()
+            run.task = task
+            if run.given_back:
+                self._end(run)
+                continue
+            token = running.set(run)
+            await self._run(run)
+            if runs:  # so it never waited
+                running.reset(token)
+                if _left_something(task, before):
+                    return
+
+    async def _run(self, run: Run) -> None:
         # Nothing is awaited after the call has ended, whatever it raised: GeneratorExit
         # and a cancellation by the task itself must not meet another await.
-        message = run.message
-        running.set(run)
+        entry, message = run.entry, run.message
         try:
             args, kwargs = entry.load(message.args, message.kwargs)
         except DecodeError as error:
@@ -154,3 +183,11 @@ def _spawner(
     if isinstance(loop, asyncio.BaseEventLoop) and loop.get_task_factory() is None:
         return functools.partial(asyncio.Task, loop=loop)
     return loop.create_task
+
+
+def _left_something(task: asyncio.Task[Any] | None, before: Context) -> bool:
+    """Whether a run left behind, in its *task*, what the next one must not meet."""
+    try:
+        return task is None or task.cancelling() > 0 or copy_context() != before
+    except Exception:  # a value of the run's own refuses to be compared
+        return True
