@@ -14,6 +14,10 @@ from typing import Any, cast
 
 Arg = bytes | str | int | float
 
+# Bytes that one read takes in. A plain asyncio.Protocol has 256 KiB set aside for each read,
+# which takes the kernel longer than the read itself.
+ROOM = 65536
+
 
 class ReplyError:
     """A reply that says what the server refused.
@@ -108,7 +112,7 @@ class Parser:
         return items, at
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
     """An open connection.
 
     A caller that is cancelled loses its reply and no more: the next reply still meets
@@ -119,6 +123,7 @@ class Wire(asyncio.Protocol):
         self.closed = False
         self._loop = asyncio.get_running_loop()
         self._parser = Parser()
+        self._incoming = memoryview(bytearray(ROOM))
         self._pending: deque[asyncio.Future[Any]] = deque()
         self._transport: asyncio.Transport | None = None
         self._lost: asyncio.Future[None] = self._loop.create_future()
@@ -170,10 +175,14 @@ class Wire(asyncio.Protocol):
         if self.closed:  # it was dropped before it was open
             self.drop()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the loop."""
+        return self._incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Called by the loop."""
         try:
-            replies = self._parser.feed(data)
+            replies = self._parser.feed(bytes(self._incoming[:nbytes]))
         except ValueError:
             self.drop()
             return
