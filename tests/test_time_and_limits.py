@@ -18,7 +18,7 @@ import pytest
 
 from command_line import CommandLine, command_line
 from fenced import Command, blocks, commands
-from ltq_core.abilities import REASONS
+from ltq_core.dead_letter import REASONS
 from ltq_core.limits.max_age import MaxAge
 from ltq_core.limits.max_tries import MaxTries
 from ltq_core.scheduler import Schedule

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import Ended, ltq
 from fake_site import FakeSite, offering
-from ltq_core.abilities import DeadLetter
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.message import Message
 from ltq_memory.broker import MemoryBroker
 from together import PLUGIN

@@ -25,6 +25,7 @@ LAYERS = (
     "plugins",
     "lifeline",
     "broker",
+    "dead_letter",
     "abilities",
     "arguments",
     "sends",

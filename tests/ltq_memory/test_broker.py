@@ -8,8 +8,9 @@ import uuid
 
 import pytest
 
-from ltq_core.abilities import ABILITIES, DeadLetter
+from ltq_core.abilities import ABILITIES
 from ltq_core.broker import Broker
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.errors import BrokerUnavailableError, EncodeError
 from ltq_core.message import Message
 from ltq_core.testing import wait_until

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fault_proxy import SCRIPTS
-from ltq_core.abilities import DeadLetter
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from ltq_redis.inspection import PAGE

@@ -11,7 +11,8 @@ import redis
 
 from documented_rights import acl_commands
 from ltq_core import BrokerError, BrokerUnavailableError
-from ltq_core.abilities import DeadLetter, QueueLimits, Rate
+from ltq_core.abilities import QueueLimits, Rate
+from ltq_core.dead_letter import DeadLetter
 from ltq_redis import RedisBroker
 from redis_store import OTHER, QUEUE, RedisStore, message
 from small_worker import SmallWorker

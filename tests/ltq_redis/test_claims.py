@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ltq_core import BrokerError, BrokerUnavailableError
-from ltq_core.abilities import DeadLetter, QueueLimits, Rate
+from ltq_core.abilities import QueueLimits, Rate
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from redis_store import OTHER, QUEUE, RedisStore, message

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fault_proxy import CUTS, SCRIPTS, FaultProxy
-from ltq_core.abilities import DeadLetter, QueueLimits
+from ltq_core.abilities import QueueLimits
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from redis_store import QUEUE, RedisStore, message

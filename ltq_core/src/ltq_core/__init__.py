@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ltq_core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ltq_core.abilities import DeadLetter as DeadLetter
     from ltq_core.abilities import DeadLetters as DeadLetters
     from ltq_core.abilities import Inspection as Inspection
     from ltq_core.abilities import LiveWorker as LiveWorker
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from ltq_core.abilities import SharedLimits as SharedLimits
     from ltq_core.abilities import Ticks as Ticks
     from ltq_core.abilities import UniquePublish as UniquePublish
-    from ltq_core.abilities import revived as revived
-    from ltq_core.abilities import undecodable as undecodable
     from ltq_core.app import App as App
     from ltq_core.broker import Broker as Broker
+    from ltq_core.dead_letter import DeadLetter as DeadLetter
+    from ltq_core.dead_letter import revived as revived
+    from ltq_core.dead_letter import undecodable as undecodable
     from ltq_core.errors import BrokerError as BrokerError
     from ltq_core.errors import BrokerUnavailableError as BrokerUnavailableError
     from ltq_core.errors import ConfigurationError as ConfigurationError
@@ -72,10 +72,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "abilities": "DeadLetter DeadLetters Inspection LiveWorker LiveWorkers Pause QueueLimits"
-    " QueueStats Rate SharedLimits Ticks UniquePublish revived undecodable",
+    "abilities": "DeadLetters Inspection LiveWorker LiveWorkers Pause QueueLimits QueueStats"
+    " Rate SharedLimits Ticks UniquePublish",
     "app": "App",
     "broker": "Broker",
+    "dead_letter": "DeadLetter revived undecodable",
     "errors": "BrokerError BrokerUnavailableError ConfigurationError DecodeError DeferError"
     " DuplicateMessageError DuplicateWorkerError EncodeError LTQError LeaseLostError"
     " OptionValueError PluginError RejectError RetryError UnknownOptionError"

@@ -113,7 +113,7 @@ class DeferError(_LaterError):
 class RejectError(Exception):
     """Give this message up for good; *reason* is kept with its dead letter.
 
-    *kind* is what `ltq_core.abilities.DeadLetter.reason` will say.
+    *kind* is what `ltq_core.dead_letter.DeadLetter.reason` will say.
     """
 
     # On the class too, for a subclass whose __init__ does not call this one.

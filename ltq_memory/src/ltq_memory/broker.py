@@ -7,9 +7,9 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, ClassVar
 
-from ltq_core.abilities import undecodable
 from ltq_core.broker import Broker
 from ltq_core.clock import now
+from ltq_core.dead_letter import undecodable
 from ltq_core.errors import DecodeError
 from ltq_core.logger import describe, get_logger, printable
 from ltq_core.message import Message

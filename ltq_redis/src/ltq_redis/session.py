@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ltq_core import Message
-    from ltq_core.abilities import DeadLetter, QueueLimits
+    from ltq_core.abilities import QueueLimits
+    from ltq_core.dead_letter import DeadLetter
     from ltq_redis.settings import Settings
     from ltq_redis.topology import Topology
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ltq_core.abilities import REASONS, DeadLetter
 from ltq_core.clock import now
+from ltq_core.dead_letter import REASONS, DeadLetter
 from ltq_core.errors import LeaseLostError
 from ltq_core.testing import DeadLettersConformance
 from ltq_memory.broker import MemoryBroker

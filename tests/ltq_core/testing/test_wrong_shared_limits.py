@@ -16,7 +16,7 @@ from ltq_memory.broker import MemoryBroker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
     from ltq_core.message import Message
 
 

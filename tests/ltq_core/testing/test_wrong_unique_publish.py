@@ -17,7 +17,7 @@ from ltq_memory.lines import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
 
 
 class Wrong(MemoryBroker):

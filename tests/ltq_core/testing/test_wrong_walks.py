@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from ltq_core.abilities import DeadLetter, QueueStats
+from ltq_core.abilities import QueueStats
 from ltq_core.clock import now
 from ltq_core.message import Message
 from ltq_core.testing import (
@@ -29,6 +29,7 @@ from ltq_memory.leases import receipt
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from ltq_core.dead_letter import DeadLetter
     from ltq_core.testing.suite import Conformance
 
 CALLS = (BrokerConformance, "test_random_calls_agree_with_a_model")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ltq_core.abilities import DeadLetter
 from ltq_core.clock import now
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.errors import DeferError, RejectError, RetryError
 from ltq_core.message import Delivery, Message
 from ltq_core.worker.outcome import TEXT_LIMIT, Again, Dead, count_try, decide, letter

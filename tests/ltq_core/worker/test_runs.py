@@ -18,7 +18,7 @@ from working import make_worker, running, until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
 
 
 async def drained(worker: Worker) -> None:

@@ -17,7 +17,7 @@ from ltq_core.worker.settle import ACK_LINGER, LONGEST_PAUSE, Settler, patiently
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
 
 CURRENT = {"tries": 1, "created_at": 5.0}
 

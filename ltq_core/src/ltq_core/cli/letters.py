@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ltq_core.abilities import REASONS, DeadLetter, DeadLetters
+from ltq_core.abilities import DeadLetters
 from ltq_core.cli.output import print_json, print_table
 from ltq_core.cli.queues import ask_broker
 from ltq_core.cli.toolkit import click
+from ltq_core.dead_letter import REASONS, DeadLetter
 from ltq_core.errors import ConfigurationError, LTQError
 from ltq_core.logger import printable
 from ltq_core.plugins import schemes_with

@@ -16,7 +16,7 @@ from ltq_core.worker.outcome import Again, decide
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
     from ltq_core.message import Message
     from ltq_core.task import Task
 
@@ -60,7 +60,7 @@ class TaskRun:
         outcome: ``"done"``; ``"retry"`` (it failed and runs again) or ``"deferred"`` (it
             runs again, and this was no try); ``"dead"`` (given up); ``"killed"`` (a fault
             switch ended its worker) or ``"returned"`` (cut at the worker's end).
-        reason: Why it is dead, one of `ltq_core.abilities.REASONS`; else "".
+        reason: Why it is dead, one of `ltq_core.dead_letter.REASONS`; else "".
         delay: Seconds until it runs again, for a retry or a deferral; else None.
         error: What the function raised, or None.
         started_at: Aware, in UTC.

@@ -14,12 +14,14 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
-from ltq_core.abilities import DeadLetter, DeadLetters
 from ltq_core.broker import Broker
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing.lab import label, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ltq_core.abilities import DeadLetters
 
 COMPETING = 100
 """How many messages a process publishes that competes with others."""

@@ -17,7 +17,7 @@ from ltq_core.testing.record import Sent
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
     from ltq_core.message import Message
     from ltq_core.testing.faults import Faults
     from ltq_core.testing.record import Report

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ltq_core.abilities import DeadLetter, Reason
 from ltq_core.clock import now
+from ltq_core.dead_letter import DeadLetter, Reason
 from ltq_core.errors import DeferError, RejectError, RetryError
 from ltq_core.logger import format_traceback, printable
 

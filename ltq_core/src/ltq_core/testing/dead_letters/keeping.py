@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ltq_core.abilities import DeadLetter
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing.broker.payloads import NO_MESSAGES
 from ltq_core.testing.dead_letters.letters import Letters, letter_for, names_of
 from ltq_core.testing.lab import QUEUE, Lab

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from ltq_core.abilities import DeadLetter, DeadLetters
+from ltq_core.abilities import DeadLetters
+from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.lab import QUEUE, Lab, labels, message
 

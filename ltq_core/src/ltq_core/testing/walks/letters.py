@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from ltq_core.abilities import REASONS, DeadLetter, revived
+from ltq_core.dead_letter import REASONS, DeadLetter, revived
 from ltq_core.errors import LeaseLostError
 from ltq_core.testing.walks.draws import TEXTS
 from ltq_core.testing.walks.model import Held, plain

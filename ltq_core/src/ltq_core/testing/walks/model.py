@@ -17,7 +17,7 @@ from ltq_core.testing.lab import CLOCKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ltq_core.abilities import DeadLetter
+    from ltq_core.dead_letter import DeadLetter
 
 
 class Span(NamedTuple):
