@@ -13,7 +13,7 @@ from ltq_core.testing.ability import AbilityConformance
 from ltq_core.testing.cancelling import Cuts
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, label, message
 from ltq_core.testing.suite import fact
-from ltq_core.testing.unique_publish import SIMILAR
+from ltq_core.testing.unique_publish.keys import SIMILAR
 from ltq_core.testing.walks.facts import TickWalks
 
 JOB = "a job: */5 * * * *"
