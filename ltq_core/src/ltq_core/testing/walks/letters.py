@@ -11,7 +11,7 @@ from ltq_core.errors import LeaseLostError
 from ltq_core.testing.walks.draws import TEXTS
 from ltq_core.testing.walks.model import Held, plain
 from ltq_core.testing.walks.publishing import scribble
-from ltq_core.testing.walks.settling import NO_JSON
+from ltq_core.testing.walks.settling import NO_JSON, no_json
 from ltq_core.testing.walks.walk import CONNECTIONS, PromiseError, cut, differ
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ async def bury(walk: Walk, draw: Draw) -> None:
 async def bury_no_json(walk: Walk, draw: Draw) -> None:
     """A letter that JSON cannot say is not kept: its message is still held."""
     for held in draw.some(walk.model.held, 1):
-        held.message.ctx[NO_JSON] = object()
         letter = DeadLetter(held.message.id, held.queue, "failed", 0.0, held.message)
-        await walk.refuses(held.at, "bury", held.message, letter)
-        del held.message.ctx[NO_JSON]
+        with no_json(held.message):
+            await walk.refuses(held.at, "bury", held.message, letter)
 
 
 async def bury_again(walk: Walk, draw: Draw) -> None:

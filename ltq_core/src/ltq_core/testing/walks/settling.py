@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import LeaseLostError
@@ -10,8 +11,9 @@ from ltq_core.testing.walks.publishing import BURST, scribble
 from ltq_core.testing.walks.walk import CONNECTIONS, PromiseError, Walk, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from ltq_core.message import Message
     from ltq_core.testing.walks.draws import Draw
     from ltq_core.testing.walks.model import Held
 
@@ -74,12 +76,21 @@ async def nack_one(walk: Walk, draw: Draw) -> None:
         scribble(held.message)
 
 
+@contextmanager
+def no_json(message: Message) -> Iterator[None]:
+    """Meanwhile *message* holds what JSON cannot say."""
+    message.ctx[NO_JSON] = object()
+    try:
+        yield
+    finally:
+        del message.ctx[NO_JSON]
+
+
 async def nack_no_json(walk: Walk, draw: Draw) -> None:
     """What JSON cannot say is not returned: it is still held."""
     for held in draw.some(walk.model.held, 1):
-        held.message.ctx[NO_JSON] = object()
-        await walk.refuses(held.at, "nack", held.message, draw.delay())
-        del held.message.ctx[NO_JSON]
+        with no_json(held.message):
+            await walk.refuses(held.at, "nack", held.message, draw.delay())
 
 
 async def drop(walk: Walk, draw: Draw) -> None:
