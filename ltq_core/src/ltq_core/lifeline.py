@@ -40,8 +40,10 @@ class LeaseKeeper:
 
     It also watches the event loop it was started in. From three intervals on it logs
     where a loop is blocked; once the loop has been blocked for *stuck* seconds, it is
-    taken for dead and nothing is renewed until it answers again. A loop that is closed
-    never will: then the beats end.
+    taken for dead and nothing is renewed until it answers again. A closed loop counts
+    as a blocked one without a log line: its leases are renewed for *stuck* seconds more,
+    and then the beats end for good. A broker that lives on in other loops and wants them
+    to end sooner calls `stop`.
 
     Where a virtual clock is followed (`ltq_core.clock.follow`) it is a timer on that loop
     instead of a thread.
