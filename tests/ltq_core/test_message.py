@@ -10,7 +10,7 @@ import pytest
 
 from ltq_core.clock import now
 from ltq_core.errors import DecodeError, EncodeError
-from ltq_core.message import Delivery, Message, new_id
+from ltq_core.message import Delivery, Message, as_it_came, new_id
 
 
 def test_message_comes_back_equal():
@@ -53,6 +53,16 @@ def test_ids_are_short_and_plain():
 
     assert len(ids) == 1000
     assert all(re.fullmatch("[0-9A-Za-z]+", one) for one in ids)
+
+
+def test_decoded_message_is_known_as_it_came():
+    message = Message(([1],), {"k": {}}, "a:b")
+    decoded = Message.from_json(message.to_json())
+    decoded.args[0].append(2)
+    decoded.kwargs["k"] = object()
+
+    assert as_it_came(decoded) == message
+    assert as_it_came(message) is message
 
 
 def test_delivery_is_outside_of_json_repr_and_equality():

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fault_proxy import SCRIPTS
+from ltq_core import Worker, current_message
 from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from ltq_redis.inspection import PAGE
 from redis_store import QUEUE, RedisStore, message
 from small_worker import SmallWorker
+from working import running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,3 +209,23 @@ async def test_two_that_requeue_at_once_requeue_each_letter_once(
     await brokers[0].clear(QUEUE)
     for one in brokers:
         await one.close()
+
+
+async def test_message_that_its_runs_made_no_json_is_retried_and_dies(redis_url: str) -> None:
+    worker = Worker("mail", redis_url)
+
+    @worker.task(max_tries=2, backoff=0)
+    async def send(to: list[str]) -> None:
+        current_message().message.args[0].append(object())
+        raise ValueError
+
+    broker = RedisBroker(redis_url)
+    async with running(worker):
+        await send.send(["José"])
+        await until(lambda: broker.dead_letters(send.name), "the message is dead")
+    [letter] = await broker.dead_letters(send.name)
+
+    assert letter.message is not None
+    assert (letter.message.args, letter.tries) == ((["José"],), 2)
+    assert await broker.delete_dead(send.name, [letter.id]) == 1
+    await broker.close()

@@ -76,6 +76,7 @@ class Message:
     ctx: dict[str, Any] = field(default_factory=_new_ctx)
     id: str = field(default_factory=new_id)
     delivery: Delivery | None = field(default=None, compare=False, repr=False)
+    _source: bytes | str | None = field(default=None, init=False, compare=False, repr=False)
 
     def to_json(self) -> bytes:
         """The message as UTF-8 JSON bytes.
@@ -105,7 +106,17 @@ class Message:
         ctx = wire.ctx
         if len(ctx) != 1 or type(ctx.get("created_at")) is not float:  # as it was sent
             _check(ctx)
-        return cls(wire.args, wire.kwargs, wire.task_name, ctx, wire.id)
+        message = cls(wire.args, wire.kwargs, wire.task_name, ctx, wire.id)
+        message._source = data
+        return message
+
+
+def as_it_came(message: Message) -> Message:
+    """*message* as it was decoded, whatever was done to it since.
+
+    One that was made in another way is returned itself.
+    """
+    return message if message._source is None else Message.from_json(message._source)
 
 
 class _Wire(msgspec.Struct, omit_defaults=True):

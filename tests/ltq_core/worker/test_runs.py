@@ -548,6 +548,28 @@ def test_ctx_that_json_cannot_hold_does_not_lose_the_message(
     assert len(runs) == 2
 
 
+def test_arguments_that_json_cannot_hold_are_retried_as_they_came(
+    caplog: pytest.LogCaptureFixture,
+):
+    worker = make_worker()
+    seen: list[list[int]] = []
+
+    @worker.task(max_tries=2, backoff=0)
+    async def task(numbers: list[int]) -> None:
+        seen.append(numbers)
+        message = current_message().message
+        message.args[0].append(object())
+        message.kwargs["more"] = object()
+        raise ValueError
+
+    [letter] = work(worker, lambda: task.send([1]))
+
+    assert seen == [[1], [1]]
+    assert letter.message is not None
+    assert (letter.message.args, letter.message.kwargs, letter.tries) == (([1],), {}, 2)
+    assert caplog.text.count(f"{task.name} {letter.id} goes on as it came: EncodeError") == 2
+
+
 def test_starts_of_one_queue_do_not_starve_another():
     worker = make_worker(concurrency=2)
     order: list[str] = []

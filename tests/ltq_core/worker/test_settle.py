@@ -273,7 +273,7 @@ def test_ctx_that_json_cannot_hold_is_put_back_as_it_came(
         settler.failed(one, outcome, CURRENT | {"shade": "dark"})
 
     assert settle(broker, act) == [call]
-    assert "a:b 1 goes on with the ctx that it came with: EncodeError" in caplog.text
+    assert "a:b 1 goes on as it came: EncodeError" in caplog.text
     assert stored_ctx(one) == {"created_at": 5.0, "shade": "dark", "tries": tries}
 
 
@@ -288,6 +288,20 @@ def test_ctx_that_was_changed_in_place_loses_what_json_cannot_hold(
 
     assert settle(broker, lambda settler: settler.failed(one, outcome, came)) == [call]
     assert stored_ctx(one) == {"created_at": 5.0, "tries": tries}
+
+
+@FAILURES
+def test_arguments_that_json_cannot_hold_are_put_back_as_they_came(
+    broker: Graveyard, caplog: pytest.LogCaptureFixture, outcome: Any, call: str, tries: int
+):
+    one = Message.from_json(Message(([1],), {"k": 2}, "a:b", CURRENT, "1").to_json())
+    one.args[0].append(object())
+    one.kwargs = {"k": object()}
+
+    assert settle(broker, lambda settler: settler.failed(one, outcome, CURRENT)) == [call]
+    assert (one.args, one.kwargs) == (([1],), {"k": 2})
+    assert stored_ctx(one) == {"created_at": 5.0, "tries": tries}
+    assert caplog.text.count("a:b 1 goes on as it came: EncodeError") == 1
 
 
 @FAILURES

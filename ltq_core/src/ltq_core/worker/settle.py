@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.abilities import DeadLetters
 from ltq_core.errors import BrokerUnavailableError, EncodeError, LeaseLostError
 from ltq_core.logger import describe, get_logger
+from ltq_core.message import as_it_came
 from ltq_core.worker.ctx import restored, storable
 from ltq_core.worker.outcome import Again, Dead, Outcome, count_try, letter
 
@@ -167,11 +168,13 @@ class Settler:
             await patiently(call, what)
         except EncodeError as error:
             log.error(
-                "%s %s goes on with the ctx that it came with: %s",
+                "%s %s goes on as it came: %s",
                 message.task_name,
                 message.id,
                 describe(error),
             )
+            whole = as_it_came(message)
+            message.args, message.kwargs = whole.args, whole.kwargs
             message.ctx = storable(message, came)
             await patiently(call, what)
 
