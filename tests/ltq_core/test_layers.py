@@ -24,6 +24,7 @@ LAYERS = (
     "middleware",
     "plugins",
     "lifeline",
+    "prefetch",
     "broker",
     "dead_letter",
     "abilities",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import os
 from abc import ABC, abstractmethod
-from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltq_core.errors import LeaseLostError
-from ltq_core.lifeline import PerLoop
+from ltq_core.prefetch import giving_back, kept, prefetch_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +62,7 @@ class Broker(ABC):
         # yet. Whoever writes a broker need not know: its close gives them back first.
         super().__init_subclass__(**kwargs)
         if "close" in cls.__dict__:
-            cls.close = _giving_back(cls.close)  # type: ignore[method-assign]
+            cls.close = giving_back(cls.close)  # type: ignore[method-assign]
 
     @staticmethod
     def from_url(url: str) -> Broker:
@@ -206,8 +202,8 @@ class Broker(ABC):
         Raises:
             BrokerUnavailableError: The store did not answer; redelivery follows.
         """
-        if "_ltq_prefetch" in self.__dict__:
-            await _prefetch(self).get().give_back()
+        if (clients := kept(self)) is not None:
+            await clients.get().give_back()
 
     async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
         """Store *messages* in their order, however many; see `publish`.
@@ -254,7 +250,7 @@ class Broker(ABC):
         """
         if acks:
             await self.ack_many(acks)
-        return await _prefetch(self).get().take(queues, limit)
+        return await prefetch_of(self).get().take(queues, limit)
 
     async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
         """Settle *messages* as done, however many; see `ack`.
@@ -282,80 +278,3 @@ class Broker(ABC):
                     message.delivery.lease_lost = True
                 lost.append(message)
         return lost
-
-
-class _Prefetch:
-    """One loop's pending `consume` calls, and the messages beyond a caller's limit."""
-
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
-        self._pending: dict[str, asyncio.Task[Message]] = {}
-        self._ready: deque[Message] = deque()
-
-    async def take(self, queues: Sequence[str], limit: int) -> list[Message]:
-        self._ready = deque(filter(_is_leased, self._ready))
-        if self._ready:  # to wait for more would lease more than is returned
-            self._collect()
-        while not self._ready:
-            for queue in queues:
-                if queue not in self._pending:
-                    self._pending[queue] = asyncio.ensure_future(self._broker.consume(queue))
-            # asyncio.wait, unlike a plain await, leaves the calls alone when cancelled.
-            await asyncio.wait(self._pending.values(), return_when=asyncio.FIRST_COMPLETED)
-            self._collect()
-        return [self._ready.popleft() for _ in range(min(limit, len(self._ready)))]
-
-    def _collect(self) -> None:
-        done = [queue for queue, call in self._pending.items() if call.done()]
-        failure: BaseException | None = None
-        for queue in done:
-            call = self._pending.pop(queue)
-            if (error := call.exception()) is not None:
-                failure = error
-            elif _is_leased(call.result()):
-                self._ready.append(call.result())
-        if failure is not None and not self._ready:
-            raise failure
-
-    async def give_back(self) -> None:
-        calls = list(self._pending.values())
-        self._pending.clear()
-        for call in calls:
-            call.cancel()
-        if calls:
-            await asyncio.wait(calls)
-        self._ready.extend(
-            call.result() for call in calls if not call.cancelled() and not call.exception()
-        )
-        while self._ready:
-            with suppress(LeaseLostError):  # then another worker has it already
-                await self._broker.nack(self._ready.popleft())
-
-    def discard(self) -> None:
-        self._pending.clear()
-
-
-def _is_leased(message: Message) -> bool:
-    # What was kept for longer than the worker could renew it, another one may have.
-    return message.delivery is None or not message.delivery.lease_lost
-
-
-def _prefetch(broker: Broker) -> PerLoop[_Prefetch]:
-    # Kept in the instance's dict, so that a subclass need not call super().__init__.
-    clients: PerLoop[_Prefetch] | None = broker.__dict__.get("_ltq_prefetch")
-    if clients is None:
-        clients = PerLoop(lambda: _Prefetch(broker), _Prefetch.discard)
-        broker.__dict__["_ltq_prefetch"] = clients
-    return clients
-
-
-def _giving_back(close: Any) -> Any:
-    @functools.wraps(close)
-    async def close_after_giving_back(self: Broker) -> None:
-        try:
-            if "_ltq_prefetch" in self.__dict__:
-                await _prefetch(self).close(_Prefetch.give_back)
-        finally:
-            await close(self)
-
-    return close_after_giving_back
