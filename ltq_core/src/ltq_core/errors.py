@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ltq_core.values import seconds
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -73,20 +75,6 @@ class DuplicateMessageError(LTQError):
         super().__init__(f"The unique key {key!r} is held by message {existing_id}.")
         self.key = key
         self.existing_id = existing_id
-
-
-def seconds(delay: float | timedelta) -> float:
-    """*delay* as float seconds.
-
-    Raises:
-        TypeError: It is something else.
-    """
-    if isinstance(delay, int | float):
-        return delay
-    try:
-        return delay.total_seconds()
-    except AttributeError:
-        raise TypeError(f"A delay is seconds or a timedelta, not {delay!r}.") from None
 
 
 class _LaterError(Exception):

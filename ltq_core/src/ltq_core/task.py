@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 
 from ltq_core.abilities import UniquePublish
 from ltq_core.arguments import Arguments
-from ltq_core.errors import ConfigurationError, DuplicateMessageError, seconds
+from ltq_core.errors import ConfigurationError, DuplicateMessageError
 from ltq_core.message import Message
 from ltq_core.plugins import schemes_with
 from ltq_core.sends import around, around_each
+from ltq_core.values import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping

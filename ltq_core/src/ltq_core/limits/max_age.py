@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ltq_core.errors import RejectError, seconds
+from ltq_core.errors import RejectError
 from ltq_core.middleware import Middleware, Options
+from ltq_core.values import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ltq_core.message import Message
     from ltq_core.task import Task
-
-
-def parse_max_age(value: Any) -> float:
-    """A ``timedelta``, or seconds; more than 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
-        raise ValueError(f"must be a timedelta or seconds, not {value!r}.")
-    age = seconds(value)
-    if not 0 < age < float("inf"):
-        raise ValueError(f"must be more than 0 seconds, not {value!r}.")
-    return age
 
 
 class MaxAge(Middleware):
@@ -33,7 +23,7 @@ class MaxAge(Middleware):
     ``claimed_at``), so that no machine's wrong clock matters.
     """
 
-    options: ClassVar[Options] = {"max_age": parse_max_age}
+    options: ClassVar[Options] = {"max_age": parse_duration}
 
     def applies(self, task: Task[Any, Any]) -> bool:
         """Only to tasks that declare ``max_age``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ltq_core.abilities import QueueLimits
 from ltq_core.errors import DeferError
 from ltq_core.middleware import Middleware, Options
+from ltq_core.values import parse_count
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 LOOK_AGAIN = 0.2
 
 
-def parse_max_concurrency(value: Any) -> int:
-    """A whole number, at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"must be a whole number of at least 1, not {value!r}.")
-    return value
-
-
 class MaxConcurrency(Middleware):
     """Lets only `max_concurrency` messages of a task run at once.
 
@@ -34,7 +28,7 @@ class MaxConcurrency(Middleware):
     for all workers together; elsewhere it limits this worker alone.
     """
 
-    options: ClassVar[Options] = {"max_concurrency": parse_max_concurrency}
+    options: ClassVar[Options] = {"max_concurrency": parse_count}
 
     def __init__(self) -> None:
         self._running: Counter[tuple[str, str]] = Counter()

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ltq_core.errors import DeferError, RejectError, RetryError, seconds
+from ltq_core.errors import DeferError, RejectError, RetryError
 from ltq_core.middleware import Middleware, Options
+from ltq_core.values import parse_count, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,13 +50,6 @@ class Constant:
         return f"{self.delay:g}"
 
 
-def parse_max_tries(value: Any) -> int:
-    """A whole number of runs, at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"must be a whole number of at least 1, not {value!r}.")
-    return value
-
-
 def parse_backoff(value: Any) -> Backoff:
     """A callable of (tries, exception), or a constant number of seconds."""
     if callable(value):
@@ -89,7 +83,7 @@ class MaxTries(Middleware):
     """
 
     options: ClassVar[Options] = {
-        "max_tries": parse_max_tries,
+        "max_tries": parse_count,
         "backoff": parse_backoff,
         "retry_on": parse_exceptions,
         "give_up_on": parse_exceptions,

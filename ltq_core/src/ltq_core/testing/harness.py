@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 from ltq_core.app import App
 from ltq_core.broker import Broker
 from ltq_core.clock import virtual_clock
-from ltq_core.errors import seconds
 from ltq_core.scheduler import Scheduler
 from ltq_core.testing.faults import Faults
 from ltq_core.testing.lives import Shift
 from ltq_core.testing.record import Recorder, Report, Sent
 from ltq_core.testing.tap import Tap
+from ltq_core.values import seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable

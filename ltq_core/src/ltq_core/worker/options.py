@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ltq_core.errors import OptionValueError, UnknownOptionError, seconds
+from ltq_core.errors import OptionValueError, UnknownOptionError
 from ltq_core.plugins import find_option
+from ltq_core.values import parse_count, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
 Parser = Callable[[Any], Any]
 
 
-def _timeout(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
-        raise ValueError(f"must be seconds or a timedelta, not {value!r}.")
-    limit = seconds(value)
-    if not 0 < limit < float("inf"):
-        raise ValueError(f"must be more than 0 seconds, not {value!r}.")
-    return limit
-
-
-def _max_crashes(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"must be a whole number of at least 1, not {value!r}.")
-    return value
-
-
 def _parameter(value: Any) -> str:
     if not isinstance(value, str) or not value.isidentifier():
         raise ValueError(f"must be the name of a parameter, not {value!r}.")
@@ -42,8 +27,8 @@ def _parameter(value: Any) -> str:
 
 
 CORE_OPTIONS: Mapping[str, Parser] = {
-    "timeout": _timeout,
-    "max_crashes": _max_crashes,
+    "timeout": parse_duration,
+    "max_crashes": parse_count,
     "rate_key": _parameter,
     "concurrency_key": _parameter,
 }

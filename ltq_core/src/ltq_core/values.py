@@ -1,0 +1,45 @@
+"""What settings are made of: counts and durations."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+
+def seconds(delay: float | timedelta) -> float:
+    """*delay* as float seconds.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if isinstance(delay, int | float):
+        return delay
+    try:
+        return delay.total_seconds()
+    except AttributeError:
+        raise TypeError(f"A delay is seconds or a timedelta, not {delay!r}.") from None
+
+
+def parse_count(value: Any) -> int:
+    """The value of an option that is a whole number, at least 1.
+
+    Raises:
+        ValueError: It is none; the text reads on after the option's name.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"must be a whole number of at least 1, not {value!r}.")
+    return value
+
+
+def parse_duration(value: Any) -> float:
+    """The value of an option that is more than 0 seconds, or such a ``timedelta``.
+
+    Raises:
+        ValueError: It is none; the text reads on after the option's name.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+        raise ValueError(f"must be seconds or a timedelta, not {value!r}.")
+    duration = seconds(value)
+    if not 0 < duration < float("inf"):
+        raise ValueError(f"must be more than 0 seconds, not {value!r}.")
+    return duration

@@ -1,0 +1,40 @@
+"""Counts and durations, as settings give them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ltq_core.values import parse_count, parse_duration
+
+
+def test_count_is_a_whole_number_of_at_least_one():
+    assert [parse_count(value) for value in (1, 1000)] == [1, 1000]
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, "1", True, None])
+def test_anything_else_is_no_count(value: Any):
+    text = f"must be a whole number of at least 1, not {value!r}."
+
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse_count(value)
+
+
+@pytest.mark.parametrize("value", [90, 90.0, timedelta(minutes=1.5)])
+def test_duration_is_seconds_or_a_timedelta(value: Any):
+    assert parse_duration(value) == 90
+
+
+@pytest.mark.parametrize("value", [0, -1, timedelta(0), float("inf"), float("nan")])
+def test_duration_is_more_than_nothing_and_ends(value: Any):
+    with pytest.raises(ValueError, match="must be more than 0 seconds, not"):
+        parse_duration(value)
+
+
+@pytest.mark.parametrize("value", ["90", True, None])
+def test_anything_else_is_no_duration(value: Any):
+    with pytest.raises(ValueError, match="must be seconds or a timedelta, not"):
+        parse_duration(value)
