@@ -187,35 +187,36 @@ def parse(url: str) -> Settings:
     unix = scheme == "unix"
     hosts = () if unix else _hosts(url, parts.netloc, 26379 if "+sentinel" in scheme else 6379)
     options = _options(url, parts.query)
-    tls = scheme.startswith("rediss")
     kind = _kind(scheme, options.pop("cluster", False))
     path, service, db = _path(url, parts.path, kind, unix)
     db = options.pop("db", db)
-    if kind == "cluster" and (db or unix):
-        raise ConfigurationError(
-            f"A Redis Cluster has no database but 0, and no socket: {redact(url)}."
-        )
-    if kind == "single" and len(hosts) > 1:
-        raise ConfigurationError(
-            f"{redact(url)} names several servers, as only redis+sentinel:// and "
-            "redis+cluster:// may."
-        )
-    secure = _tls(options)
-    sentinel = Credentials(
-        options.pop("sentinel_username", ""), options.pop("sentinel_password", "")
-    )
-    return Settings(
+    tls, sentinel = _tls(options), _sentinel(options)  # the other options are fields
+    settings = Settings(
         url=url,
         kind=kind,
         hosts=hosts,
         db=db,
         credentials=_credentials(parts.netloc),
-        tls=secure if tls else None,
+        tls=tls if scheme.startswith("rediss") else None,
         path=path,
         service=service,
         sentinel=sentinel,
         **options,
     )
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    kind, url = settings.kind, redact(settings.url)
+    if kind == "cluster" and (settings.db or settings.path):
+        raise ConfigurationError(
+            f"A Redis Cluster has no database but 0, and no socket: {url}."
+        )
+    if kind == "single" and len(settings.hosts) > 1:
+        raise ConfigurationError(
+            f"{url} names several servers, as only redis+sentinel:// and redis+cluster:// may."
+        )
 
 
 def _options(url: str, query: str) -> dict[str, Any]:
@@ -283,4 +284,10 @@ def _tls(options: dict[str, Any]) -> Tls:
         keyfile=options.pop("ssl_keyfile", None),
         verify=options.pop("ssl_cert_reqs", "required") == "required",
         check_hostname=options.pop("ssl_check_hostname", True),
+    )
+
+
+def _sentinel(options: dict[str, Any]) -> Credentials:
+    return Credentials(
+        options.pop("sentinel_username", ""), options.pop("sentinel_password", "")
     )
