@@ -27,9 +27,6 @@ class Graveyard:
     def __len__(self) -> int:
         return len(self._graves)
 
-    def __contains__(self, message_id: object) -> bool:
-        return message_id in self._graves
-
     def bury(self, letter_id: str, letter: bytes, now: float, settings: Settings) -> None:
         """Keep *letter*, in place of any other of its id."""
         self._graves.pop(letter_id, None)
