@@ -1,4 +1,10 @@
-"""What a broker may offer beyond the `Broker` contract, each found by `isinstance`."""
+"""What a broker may offer beyond the `Broker` contract, each found by `isinstance`.
+
+Where it is not said otherwise, a method raises `BrokerUnavailableError` if the store did not
+answer, and calling it again is safe; one that changes anything may then, or if it is
+cancelled, have taken effect, of several ids for some. As all of a broker's methods, these
+are safe from several tasks, threads and event loops.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ltq_core.message import Message
-
 
 __all__ = [
     "ABILITIES",

@@ -179,7 +179,11 @@ class Broker(ABC):
         That comes back as ever if its worker closes or dies.
 
         Raises:
-            BrokerUnavailableError: The store did not answer.
+            BrokerUnavailableError: The store did not answer: some may have been removed,
+                and calling again is safe.
+
+        Cancellation:
+            Some may have been removed.
         """
 
     @abstractmethod
@@ -190,6 +194,13 @@ class Broker(ABC):
         place; that counts as no crash.
 
         Closing twice is harmless, and a later call opens the broker again.
+
+        Raises:
+            BrokerUnavailableError: The store did not answer: what is leased comes back
+                when its lease ends. All else is released.
+
+        Cancellation:
+            What is leased comes back, at the latest when its lease ends.
         """
 
     async def release(self) -> None:
