@@ -196,8 +196,8 @@ class RedisBroker(Broker):
 
     async def time(self) -> float:
         """See `Ticks.time`: the server's clock."""
-        seconds, micros = await self._call("", "TIME")
-        return int(seconds) + int(micros) / 1e6
+        link = self._session("").link
+        return await retrying(lambda: inspection.time(link), LOOK_PATIENCE)
 
     async def queues(self) -> list[str]:
         """See `Inspection.queues`."""

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 PAGE = 1000
 
 
+async def time(link: Link) -> float:
+    """Seconds since the epoch on the server's clock."""
+    seconds, micros = await link.call("TIME")
+    return int(seconds) + int(micros) / 1e6
+
+
 async def size(link: Link, keys: QueueKeys) -> int:
     """Messages that wait: in the queue, among the suspects, or for a limit."""
     total = 0
@@ -58,7 +64,7 @@ async def queues(link: Link, prefix: str) -> set[str]:
 
 async def stats(link: Link, keys: QueueKeys) -> QueueStats:
     """Figures of one queue; each is exact, together they are a moment apart."""
-    now = await _now(link)
+    now = await time(link)
     due = 0
     for key in (keys.queue, keys.suspects):
         due += await link.call("ZCOUNT", key, "-inf", f"{now:.6f}")
@@ -121,7 +127,7 @@ async def resume(link: Link, keys: QueueKeys) -> None:
 
 async def workers(link: Link, keys: QueueKeys) -> list[LiveWorker]:
     """Who holds a lease on the queue; a worker holds one for each batch."""
-    now = await _now(link)
+    now = await time(link)
     rows: list[Any] = await link.call("ZRANGE", keys.workers, 0, -1, "WITHSCORES")
     found: dict[str, LiveWorker] = {}
     for member, deadline in zip(rows[::2], rows[1::2], strict=True):
@@ -132,8 +138,3 @@ async def workers(link: Link, keys: QueueKeys) -> list[LiveWorker]:
             before = found.get(name) or LiveWorker(name, 0, 0)
             found[name] = LiveWorker(name, before.running + held, max(before.expires_in, left))
     return list(found.values())
-
-
-async def _now(link: Link) -> float:
-    seconds, micros = await link.call("TIME")
-    return int(seconds) + int(micros) / 1e6
