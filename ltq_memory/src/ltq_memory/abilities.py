@@ -6,11 +6,16 @@ import os
 import platform
 from typing import TYPE_CHECKING
 
-from ltq_core.abilities import LiveWorker, QueueLimits, QueueStats
+from ltq_core import (
+    DeadLetter,
+    DecodeError,
+    LiveWorker,
+    Message,
+    QueueLimits,
+    QueueStats,
+    revived,
+)
 from ltq_core.clock import now, uptime
-from ltq_core.dead_letter import DeadLetter, revived
-from ltq_core.errors import DecodeError
-from ltq_core.message import Message
 from ltq_memory.leases import lost, receipt
 from ltq_memory.lines import Entry
 

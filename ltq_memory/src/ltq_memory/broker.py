@@ -7,12 +7,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, ClassVar
 
-from ltq_core.broker import Broker
+from ltq_core import Broker, DecodeError, Message, describe, get_logger, printable, undecodable
 from ltq_core.clock import now
-from ltq_core.dead_letter import undecodable
-from ltq_core.errors import DecodeError
-from ltq_core.logger import describe, get_logger, printable
-from ltq_core.message import Message
 from ltq_memory.abilities import Abilities
 from ltq_memory.leases import lost, receipt
 from ltq_memory.lines import Entry

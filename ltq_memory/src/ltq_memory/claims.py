@@ -6,9 +6,8 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ltq_core.abilities import QueueLimits
+from ltq_core import Delivery, QueueLimits
 from ltq_core.clock import now, uptime
-from ltq_core.message import Delivery
 from ltq_memory.leases import Epoch, Lease
 
 if TYPE_CHECKING:

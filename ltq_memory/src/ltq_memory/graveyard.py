@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltq_core.dead_letter import DeadLetter
+from ltq_core import DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ltq_core import LeaseLostError
 from ltq_core.clock import uptime
-from ltq_core.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from ltq_core.message import Delivery, Message
+    from ltq_core import Delivery, Message
     from ltq_memory.lines import Entry
     from ltq_memory.queues import Queue
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ltq_core.abilities import QueueLimits, Rate
+    from ltq_core import QueueLimits, Rate
     from ltq_memory.lines import Entry
 
 LATENESS = 0.02

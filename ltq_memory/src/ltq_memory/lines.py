@@ -8,12 +8,12 @@ from heapq import heappop, heappush, nsmallest
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ltq_core.errors import EncodeError
+from ltq_core import EncodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ltq_core.message import Message
+    from ltq_core import Message
 
 SUSPECT = 2
 """Crashes from which on a message is handed out alone (the worker gives up at five)."""

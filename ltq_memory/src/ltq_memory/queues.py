@@ -11,7 +11,7 @@ from ltq_memory.lines import SUSPECT, Entry, Line
 from ltq_memory.unique import UniqueKeys
 
 if TYPE_CHECKING:
-    from ltq_core.abilities import QueueLimits
+    from ltq_core import QueueLimits
     from ltq_memory.leases import Epoch
 
 

@@ -6,13 +6,12 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from ltq_core.lifeline import LeaseKeeper
-from ltq_core.logger import get_logger
+from ltq_core import LeaseKeeper, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from ltq_core.abilities import QueueLimits
+    from ltq_core import QueueLimits
     from ltq_memory.leases import Epoch, Lease
     from ltq_memory.settings import Settings
     from ltq_memory.store import Store

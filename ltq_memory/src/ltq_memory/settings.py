@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ltq_core.errors import OptionValueError, UnknownOptionError, UnknownSchemeError
-from ltq_core.logger import printable, redact
+from ltq_core import OptionValueError, UnknownOptionError, UnknownSchemeError, printable, redact
 
 SHORTEST_LEASE = 0.05
 """Seconds: below it, an ordinary pause of the interpreter would end leases."""

@@ -22,8 +22,7 @@ from ltq_redis.topology import topology
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from ltq_core.abilities import LiveWorker, QueueLimits, QueueStats
-    from ltq_core.dead_letter import DeadLetter
+    from ltq_core import DeadLetter, LiveWorker, QueueLimits, QueueStats
 
 DEFAULT_URL = "redis://localhost:6379"
 

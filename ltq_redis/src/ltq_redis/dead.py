@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ltq_core import DecodeError
-from ltq_core.dead_letter import DeadLetter, revived
+from ltq_core import DeadLetter, DecodeError, revived
 from ltq_redis.scripts import REVIVE
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ltq_core import DecodeError, Message
-from ltq_core.abilities import LiveWorker, QueueStats
+from ltq_core import DecodeError, LiveWorker, Message, QueueStats
 from ltq_redis.reply import unique_key
 from ltq_redis.scripts import CLEAR, TOKEN, UNLIMIT
 

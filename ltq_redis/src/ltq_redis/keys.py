@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltq_core.errors import ConfigurationError
+from ltq_core import ConfigurationError
 
 
 class QueueKeys:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ltq_core import DecodeError, Delivery, Message
-from ltq_core.logger import printable
+from ltq_core import DecodeError, Delivery, Message, printable
 from ltq_redis.queue import Batch, Receipt
 
 if TYPE_CHECKING:

@@ -20,9 +20,7 @@ from ltq_redis.waiter import Waiter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ltq_core import Message
-    from ltq_core.abilities import QueueLimits
-    from ltq_core.dead_letter import DeadLetter
+    from ltq_core import DeadLetter, Message, QueueLimits
     from ltq_redis.settings import Settings
     from ltq_redis.topology import Topology
 
