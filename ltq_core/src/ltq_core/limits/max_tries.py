@@ -53,7 +53,8 @@ class Constant:
 def parse_backoff(value: Any) -> Backoff:
     """A callable of (tries, exception), or a constant number of seconds."""
     if callable(value):
-        return value  # type: ignore[no-any-return]
+        backoff: Backoff = value
+        return backoff
     if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
         raise ValueError(f"must be seconds, a timedelta or a callable, not {value!r}.")
     delay = seconds(value)

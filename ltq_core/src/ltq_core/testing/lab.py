@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ltq_core.broker import Broker
 from ltq_core.logger import describe
@@ -52,7 +52,7 @@ class Lab:
         self._make_broker = make_broker
         self._brokers: list[Broker] = []
         self._peers: list[Peer] = []
-        self._calls: list[asyncio.Future[object]] = []
+        self._calls: list[asyncio.Future[Any]] = []
 
     async def __aenter__(self) -> Lab:
         self.broker = await self.connect()
@@ -167,7 +167,7 @@ class Lab:
     def start(self, call: Awaitable[T]) -> asyncio.Future[T]:
         """*call*, under way; it is cancelled with the fact's end."""
         future = asyncio.ensure_future(call)
-        self._calls.append(future)  # type: ignore[arg-type] # only to be cancelled
+        self._calls.append(future)
         return future
 
     async def still_waits(

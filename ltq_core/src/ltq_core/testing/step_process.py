@@ -12,16 +12,15 @@ import asyncio
 import sys
 import time
 from itertools import count
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from ltq_core.abilities import DeadLetters
 from ltq_core.broker import Broker
 from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing.lab import label, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from ltq_core.abilities import DeadLetters
 
 COMPETING = 100
 """How many messages a process publishes that competes with others."""
@@ -54,12 +53,12 @@ async def nack(broker: Broker, queue: str) -> None:
 
 async def bury(broker: Broker, queue: str) -> None:
     """Consume, bury and requeue, without end."""
-    dead = cast("DeadLetters", broker)
+    assert isinstance(broker, DeadLetters)
     while True:
         received = await broker.consume(queue)
         letter = DeadLetter(received.id, queue, "failed", time.time(), received)
-        await dead.bury(received, letter)
-        await dead.requeue_dead(queue, [received.id])
+        await broker.bury(received, letter)
+        await broker.requeue_dead(queue, [received.id])
 
 
 async def compete(broker: Broker, queue: str, name: str) -> None:

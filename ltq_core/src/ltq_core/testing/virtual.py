@@ -66,7 +66,7 @@ class VirtualClock:
         self._limit = limit
         self._time = 0.0
         self._holds = 0
-        self._former: tuple[Clock | None, object] | None = None
+        self._former: tuple[Clock | None, tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Self:
         """Have LTQ go by this clock."""
@@ -78,7 +78,7 @@ class VirtualClock:
         """Have LTQ go by the clock before this one again."""
         if self._former is not None:
             follow(self._former[0])
-            random.setstate(self._former[1])  # type: ignore[arg-type]
+            random.setstate(self._former[1])
             self._former = None
 
     def now(self) -> datetime:
