@@ -238,6 +238,22 @@ async def test_message_whose_ack_is_lost_returns_as_it_was() -> None:
 
 
 @virtual_time
+async def test_message_whose_ack_is_lost_returns_though_its_run_made_it_no_json() -> None:
+    spoiling = Worker("spoiling")
+
+    @spoiling.task
+    async def spoil() -> None:
+        current_message().message.kwargs["more"] = object()
+
+    with harness(spoiling) as run:
+        await spoil.send()
+        run.faults.lose_ack()
+        report = await run.drain()
+
+    assert report.outcomes == ["done", "done"]
+
+
+@virtual_time
 async def test_lost_ack_does_not_matter_to_other_messages() -> None:
     with harness() as run:
         await send.send()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.abilities import ABILITIES
 from ltq_core.broker import Broker
 from ltq_core.errors import BrokerUnavailableError, LeaseLostError
+from ltq_core.message import as_it_came
 from ltq_core.testing.lives import Life
 from ltq_core.testing.record import Sent
 
@@ -217,9 +218,10 @@ class Tap(Broker):
 
 
 def _twin(message: Message) -> Message:
-    """*message* as it is now, under the same lease."""
-    delivery = message.delivery and replace(message.delivery)
-    return replace(message, ctx=message.ctx.copy(), delivery=delivery)
+    """*message* as it came, which is just now, under the same lease."""
+    twin = as_it_came(message)
+    twin.delivery = message.delivery and replace(message.delivery)
+    return twin
 
 
 def _passed_on(name: str) -> Any:
