@@ -44,6 +44,24 @@ AWAY = """
 """
 
 
+FAULTY = """
+    from contextlib import nullcontext
+    import ltq
+
+    class Faulty(ltq.Middleware):
+        def __call__(self, message, task):
+            return nullcontext()
+
+        def applies(self, task):
+            return task.options["colour"] == "red"
+
+    worker = ltq.Worker("jobs", broker_url="memory://", middlewares=[Faulty()])
+
+    @worker.task
+    async def greet() -> None: ...
+"""
+
+
 @pytest.fixture
 def jobs(command_line: CommandLine) -> CommandLine:
     command_line.write("jobs", JOBS)
@@ -243,3 +261,17 @@ def test_what_is_registered_with_atexit_runs(jobs: CommandLine) -> None:
     running.stopped()
 
     assert running.out.endswith("bye\n")
+
+
+def test_middleware_that_fails_before_the_first_message_ends_the_worker_in_one_line(
+    jobs: CommandLine,
+) -> None:
+    jobs.write("faulty", FAULTY)
+    ended = jobs.run("run", "faulty:worker")
+
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert ended.err.splitlines()[-1].startswith(
+        "Error: Middleware 'faulty:Faulty' failed: its applies for task 'jobs:greet' raised "
+        "KeyError: 'colour'. "
+    )

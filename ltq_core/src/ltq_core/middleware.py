@@ -74,7 +74,8 @@ class Middleware(ABC):
     def applies(self, task: Task[Any, Any]) -> bool:
         """Whether it does anything for *task*; asked once, at start.
 
-        A task that it does not apply to pays nothing for it.
+        A task that it does not apply to pays nothing for it. What it raises keeps the
+        worker from starting, in a line that names this middleware and its plugin.
         """
         return True
 
@@ -85,7 +86,8 @@ class DeclaresLimits(Protocol):
 
     def limits(self, task: Task[Any, Any]) -> QueueLimits | None:
         """The limits that *task* declares. Where the broker shares limits, it gates
-        the claims by them and the middleware is left out of the task's stack."""
+        the claims by them and the middleware is left out of the task's stack. What it
+        raises keeps the worker from starting, as with `Middleware.applies`."""
         ...
 
 

@@ -4,6 +4,7 @@ Discovery happens at the first use of any of these functions, once per process.
 Importing this package finds, and costs, nothing.
 """
 
+from ltq_core.plugins.blame import blaming
 from ltq_core.plugins.commands import commands, load_command
 from ltq_core.plugins.lifespan import worker_lifespans
 from ltq_core.plugins.middleware import (
@@ -30,6 +31,7 @@ __all__ = [
     "join_late",
     "option_names",
     "find_option",
+    "blaming",
     "commands",
     "load_command",
     "worker_lifespans",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.errors import LTQError, PluginError
 from ltq_core.logger import harmless, typed
 from ltq_core.middleware import PHASES, Middleware, MiddlewareSpec
+from ltq_core.plugins.blame import import_string_of
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.registry import current
 
@@ -66,13 +67,9 @@ def join_late(stack: list[Middleware]) -> None:
             if isinstance(made_by, type) and any(isinstance(one, made_by) for one in stack):
                 continue
             inner = {later.target for later in specs[place + 1 :]}
-            at = next((i for i, one in enumerate(stack) if _target(one) in inner), len(stack))
+            known = [import_string_of(type(one)) for one in stack]
+            at = next((i for i, it in enumerate(known) if it in inner), len(stack))
             stack.insert(at, load_middleware(spec))
-
-
-def _target(middleware: Middleware) -> str:
-    kind = type(middleware)
-    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def option_names() -> list[str]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import OptionValueError, UnknownOptionError
-from ltq_core.plugins import find_option
+from ltq_core.plugins import blaming, find_option
 from ltq_core.values import parse_count, parse_duration
 
 if TYPE_CHECKING:
@@ -52,9 +52,11 @@ def parse_options(
     instances = list(middlewares)
     for option, value in declared.items():
         owner = _owner(option, instances)
-        parser = CORE_OPTIONS.get(option) or (owner and owner.options[option])
-        if parser:
-            parsed[option] = _parse(parser, option, name, value)
+        if option in CORE_OPTIONS:
+            parsed[option] = _parse(CORE_OPTIONS[option], option, name, value)
+        elif owner:
+            with blaming(owner, f"parser of {option}", name):
+                parsed[option] = _parse(owner.options[option], option, name, value)
         needed = _CORE_REQUIRES.get(option) or (owner and owner.requires.get(option))
         if needed and needed not in declared:
             raise OptionValueError(f"{option} of task '{name}' needs {needed} beside it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.middleware import DeclaresLimits, Middleware
+from ltq_core.plugins import blaming
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -26,7 +27,7 @@ def senders(task: Task[Any, Any], middlewares: Iterable[Middleware]) -> tuple[Mi
     return tuple(
         one
         for one in middlewares
-        if type(one).sending is not Middleware.sending and one.applies(task)
+        if type(one).sending is not Middleware.sending and _applies(one, task)
     )
 
 
@@ -34,7 +35,7 @@ def limits_of(task: Task[Any, Any], middlewares: Iterable[Middleware]) -> QueueL
     """All limits that *middlewares* declare for *task*, together; None if none does."""
     total: QueueLimits | None = None
     for one in middlewares:
-        if isinstance(one, DeclaresLimits) and (declared := one.limits(task)):
+        if declared := _limits(one, task):
             total = declared if total is None else total | declared
     return total
 
@@ -48,10 +49,22 @@ def compile_stack(
     left out. What does not apply costs nothing: without any, *call* itself is returned.
     """
     for one in reversed(middlewares):
-        enforced = shared_limits and isinstance(one, DeclaresLimits) and one.limits(task)
-        if not enforced and one.applies(task):
+        enforced = shared_limits and _limits(one, task)
+        if not enforced and _applies(one, task):
             call = _layer(one, task, call)
     return call
+
+
+def _applies(middleware: Middleware, task: Task[Any, Any]) -> bool:
+    with blaming(middleware, "applies", task.name):
+        return middleware.applies(task)
+
+
+def _limits(middleware: Middleware, task: Task[Any, Any]) -> QueueLimits | None:
+    if not isinstance(middleware, DeclaresLimits):
+        return None
+    with blaming(middleware, "limits", task.name):
+        return middleware.limits(task)
 
 
 def _layer(middleware: Middleware, task: Task[Any, Any], inner: Call) -> Call:
