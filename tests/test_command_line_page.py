@@ -10,9 +10,10 @@ import click
 import pytest
 
 from command_line import ltq
-from ltq_core.cli import COMMANDS, failures
+from ltq_core.cli import failures
 from ltq_core.cli.lazy_group import LazyGroup
 from ltq_core.cli.root import root
+from ltq_core.plugins.core import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

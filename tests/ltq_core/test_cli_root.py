@@ -10,8 +10,8 @@ from click import Context
 from command_line import LTQ, PYTHON_M, CommandLine, command_line, ltq
 from fake_site import FakeSite, SoundBroker, answering, offering
 from ltq_core import __version__
-from ltq_core.cli import COMMANDS
 from ltq_core.cli.root import root
+from ltq_core.plugins.core import COMMANDS
 
 __all__ = ["command_line"]
 

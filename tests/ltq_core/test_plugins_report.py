@@ -41,19 +41,6 @@ def test_plugin_is_described_by_what_it_offers(site: FakeSite) -> None:
     ]
 
 
-def test_plugin_that_offers_a_command_of_the_core_is_in_conflict(site: FakeSite) -> None:
-    site.add("ltq-nats", {"nats": EVERYTHING})
-    site.use()
-
-    (info,) = plugins.installed(core_commands=["run", "streams"])
-
-    assert info.state == "conflict"
-    assert info.error == (
-        "Plugin 'nats' from ltq-nats 1.0 cannot replace the core's command 'streams', which "
-        "stands. Update it, or set LTQ_DISABLE_PLUGINS=nats."
-    )
-
-
 def test_worker_is_warned_in_one_line_for_each_plugin_that_cannot_be_used(
     site: FakeSite, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -69,7 +69,8 @@ def ltq_register_middleware() -> Sequence[MiddlewareSpec] | None:
     How several answers combine:
         Sorted by phase, outermost first, then by name; never by the order in which
         plugins were found. A middleware or a task option of one name from two plugins
-        is an error when it is used, and names both.
+        is an error when it is used, and names both. What the core's own plugin offers
+        stands, and a foreign middleware that claims its name or an option is left out.
 
     Example:
         >>> @hookimpl
@@ -90,8 +91,9 @@ def ltq_register_commands() -> Mapping[str, str | Command] | None:
         command is run or shown), or with the command itself. None offers nothing.
 
     How several answers combine:
-        All commands of all plugins are known. A command of the core stands, whatever
-        a plugin offers. A name that two plugins offer is an error when it is run.
+        All commands of all plugins are known. A command of the core stands, and a
+        plugin that offers one of its name is in conflict. A name that two plugins offer
+        is an error when it is run.
 
     Example:
         >>> @hookimpl

@@ -6,16 +6,6 @@ imported where it is used.
 
 from __future__ import annotations
 
-COMMANDS = {
-    "run": "ltq_core.cli.run:run",
-    "size": "ltq_core.cli.size:size",
-    "clear": "ltq_core.cli.clear:clear",
-    "dead": "ltq_core.cli.dead:dead",
-    "schedule": "ltq_core.cli.schedule:schedule",
-    "plugins": "ltq_core.cli.plugins:plugins",
-}
-"""The core's own commands, each imported when it is run or shown."""
-
 
 def main() -> int:
     """Run ``ltq`` with the arguments of this process, and return its exit code.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from click.exceptions import Exit
 
 from ltq_core import __version__
-from ltq_core.cli import COMMANDS
 from ltq_core.cli.failures import report, report_bug, report_interrupt
 from ltq_core.cli.lazy_group import LazyGroup
 from ltq_core.cli.options import broker_url_option
@@ -16,6 +15,7 @@ from ltq_core.cli.output import prints_aside
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import LTQError, PluginError
 from ltq_core.plugins import commands, disable, load_command
+from ltq_core.plugins.core import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +37,7 @@ class Root(LazyGroup):
     @prints_aside()
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The core's commands, then the plugins'."""
-        own = super().list_commands(ctx)
-        return [*own, *(name for name in sorted(commands()) if name not in own)]
+        return [*super().list_commands(ctx), *commands()]
 
     @prints_aside()
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 def commands() -> Mapping[str, CommandTarget]:
-    """What plugins offer, by the command's name; imports none of it.
+    """What plugins offer beside the core's, by the command's name; imports none of it.
 
-    Reading a name that two plugins claim raises a `PluginError`. The command line
-    looks among the core's commands first.
+    Reading a name that two plugins claim raises a `PluginError`.
     """
     return current().found.commands
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core.logger import describe, get_logger, printable
 from ltq_core.plugins.claims import choose, listed
+from ltq_core.plugins.core import is_core
 from ltq_core.plugins.plugin import Plugin, canonical, nearest
 from ltq_core.plugins.requirement import CORE, unmet
 
@@ -149,6 +150,9 @@ def _require_core(plugin: Plugin, version: str) -> None:
 def _refuse_namesakes(plugins: list[Plugin]) -> None:
     if len(plugins) < 2:
         return
+    if any(map(is_core, plugins)):
+        _keep_the_cores(plugins)
+        return
     owners = [f"{plugin.distribution} {plugin.version}" for plugin in plugins]
     for plugin in plugins:
         plugin.take_out(
@@ -156,3 +160,14 @@ def _refuse_namesakes(plugins: list[Plugin]) -> None:
             f"The plugin name '{plugin.name}' is taken by {listed(owners)}, so neither is "
             f"used. {choose([other.distribution for other in plugins])}",
         )
+
+
+def _keep_the_cores(plugins: list[Plugin]) -> None:
+    for plugin in plugins:
+        if not is_core(plugin):
+            # By its distribution: its name would keep the core's own out as well.
+            plugin.take_out(
+                "conflict",
+                f"Plugin {plugin} has the name of the core's own, which stands, so it is not "
+                f"used. Update it, or set LTQ_DISABLE_PLUGINS={plugin.distribution}.",
+            )

@@ -41,11 +41,11 @@ class Plugin:
         requires: Its requirements.
         location: Where it is installed.
         state: ``ok``; ``disabled`` by the user; ``broken``; ``incompatible`` with this
-            ltq-core; in ``conflict`` with another plugin.
+            ltq-core; in ``conflict`` with another plugin or the core.
         error: What is wrong and what to do, for every state but ``ok``.
         implementation: The object whose functions are the hooks; None unless it was
-            loaded and asked without a failure. A plugin that disputes one scheme with
-            another is in conflict, and its implementation serves on.
+            loaded and asked without a failure. A plugin that disputes one name is
+            in conflict, and its implementation serves on.
         hooks: The names of the hooks that it implements.
         brokers: What it answered to ``ltq_register_brokers``.
         middleware: What it answered to ``ltq_register_middleware``.
@@ -80,6 +80,11 @@ class Plugin:
         """Let it offer nothing; *error* says why."""
         self.state, self.error, self.implementation = state, error, None
         self.brokers, self.middleware, self.commands = {}, (), {}
+
+    def dispute(self, sentence: str) -> None:
+        """Note what it cannot have because another one claims it; the rest serves on."""
+        self.state = "conflict"
+        self.error = f"{self.error} {sentence}".strip()
 
     def failure(
         self,

@@ -59,8 +59,7 @@ class Found:
         for claims in (self.brokers, self.middleware, self.options, self.commands):
             for plugins, sentence in claims.disputes():
                 for plugin in plugins:
-                    plugin.state = "conflict"
-                    plugin.error = f"{plugin.error} {sentence}".strip()
+                    plugin.dispute(sentence)
 
 
 class PluginRegistry:
@@ -133,7 +132,7 @@ class PluginRegistry:
         from importlib import metadata
 
         from ltq_core import __version__
-        from ltq_core.plugins import discovery, loading
+        from ltq_core.plugins import core, discovery, loading
 
         where = self._distributions
         plugins = discovery.find(metadata.distributions() if where is None else where)
@@ -142,7 +141,9 @@ class PluginRegistry:
         for plugin in plugins:
             if plugin.state == "ok":
                 loading.load(plugin, found.manager)
-                found.collect(plugin)
+        core.protect(plugins)
+        for plugin in plugins:
+            found.collect(plugin)
         found.mark_disputes()
         return found
 

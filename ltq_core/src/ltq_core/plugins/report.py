@@ -11,7 +11,6 @@ from ltq_core.plugins.plugin import canonical, nearest
 from ltq_core.plugins.registry import current
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from logging import Logger
 
     from ltq_core.plugins.plugin import Plugin, State
@@ -44,21 +43,14 @@ class PluginInfo:
     commands: tuple[str, ...]
 
     @classmethod
-    def of(cls, plugin: Plugin, core_commands: Collection[str] = ()) -> PluginInfo:
-        """What there is to say of *plugin*; see `installed`."""
-        state, errors = plugin.state, [plugin.error] if plugin.error else []
-        for name in sorted(plugin.commands.keys() & set(core_commands)):
-            state = "conflict"
-            errors.append(
-                f"Plugin {plugin} cannot replace the core's command '{name}', which stands. "
-                f"Update it, or set LTQ_DISABLE_PLUGINS={plugin.name}."
-            )
+    def of(cls, plugin: Plugin) -> PluginInfo:
+        """What there is to say of *plugin*."""
         return cls(
             plugin.name,
             plugin.distribution,
             plugin.version,
-            state,
-            " ".join(errors) or None,
+            plugin.state,
+            plugin.error or None,
             tuple(sorted(plugin.brokers)),
             tuple(spec.name for spec in plugin.middleware),
             tuple(option for spec in plugin.middleware for option in spec.options),
@@ -66,14 +58,9 @@ class PluginInfo:
         )
 
 
-def installed(core_commands: Collection[str] = ()) -> list[PluginInfo]:
-    """Every installed plugin, whatever its state, sorted by name.
-
-    Args:
-        core_commands: The command line's own commands: a plugin that offers one of
-            these is in conflict.
-    """
-    return [PluginInfo.of(plugin, core_commands) for plugin in current().everything.plugins]
+def installed() -> list[PluginInfo]:
+    """Every installed plugin, whatever its state, sorted by name."""
+    return [PluginInfo.of(plugin) for plugin in current().everything.plugins]
 
 
 def warn_broken(log: Logger) -> None:

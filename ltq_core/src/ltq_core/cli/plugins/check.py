@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
 from ltq_core.cli.output import folded_text, print_json, prints_aside
 from ltq_core.cli.plugins.contract import broker_problems, command_problems, middleware_problems
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import PluginError
-from ltq_core.plugins import Plugin, PluginInfo, current, plugins_named
+from ltq_core.plugins import Plugin, current, plugins_named
 from ltq_core.plugins.imports import import_part
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def _problems(plugin: Plugin) -> list[str]:
     """All that is wrong with *plugin*, each a sentence; one that is disabled is let be."""
     if plugin.state == "disabled":
         return []
-    error = PluginInfo.of(plugin, COMMANDS).error
-    found = [error] if error else []
+    found = [plugin.error] if plugin.error else []
     if plugin.implementation is not None and not plugin.hooks:
         found.append(f"'{plugin.value}' implements no hook. Is it the right entry point?")
     for part, target, examine in _parts(plugin):

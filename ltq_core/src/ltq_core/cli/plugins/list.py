@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
 from ltq_core.cli.output import print_json, print_table, prints_aside
 from ltq_core.cli.toolkit import click
@@ -19,7 +18,7 @@ from ltq_core.plugins import PluginInfo, current, installed
 def list_plugins(everything: bool, broken: bool, scheme: str | None, as_json: bool) -> None:
     """List the installed plugins, whatever their state."""
     with prints_aside():
-        infos = [info for info in installed(COMMANDS) if _wanted(info, broken, scheme)]
+        infos = [info for info in installed() if _wanted(info, broken, scheme)]
     if as_json:
         print_json([asdict(info) for info in infos])
     elif infos:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core.abilities import abilities_of
 from ltq_core.broker import Broker
-from ltq_core.cli import COMMANDS
 from ltq_core.cli.options import json_option
 from ltq_core.cli.output import folded_text, print_json, prints_aside
 from ltq_core.cli.toolkit import click
@@ -43,7 +42,7 @@ def show_plugin(name: str, as_json: bool) -> None:
 
 def _details(plugin: Plugin) -> dict[str, Any]:
     """All that is known of *plugin*: what `PluginInfo` says, and more."""
-    return asdict(PluginInfo.of(plugin, COMMANDS)) | {
+    return asdict(PluginInfo.of(plugin)) | {
         "summary": plugin.summary,
         "location": _location(plugin),
         "hooks": plugin.hooks,
