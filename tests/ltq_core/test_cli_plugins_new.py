@@ -82,6 +82,15 @@ def test_package_declares_its_plugin_and_the_core_it_was_written_for(tmp_path: P
     assert project["entry-points"]["ltq"] == {"big-data": "ltq_big_data.plugin"}
 
 
+def test_package_of_a_bare_name_shadows_no_library(tmp_path: Path) -> None:
+    result = new(tmp_path, "nats")
+
+    assert result.stdout == f"{tmp_path / 'ltq-nats'}\n"
+    text = (tmp_path / "ltq-nats/pyproject.toml").read_text()
+    assert tomllib.loads(text)["project"]["entry-points"]["ltq"] == {"nats": "ltq_nats.plugin"}
+    assert [one.name for one in (tmp_path / "ltq-nats/src").iterdir()] == ["ltq_nats"]
+
+
 def test_folder_that_exists_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "ltq-nats").mkdir()
 
@@ -90,13 +99,15 @@ def test_folder_that_exists_is_not_touched(tmp_path: Path) -> None:
     assert list((tmp_path / "ltq-nats").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["", "ltq-", "-", "3d", "a/b", "ltq-ä", "class", "../evil"])
+@pytest.mark.parametrize(
+    "name", ["", "ltq-", "-", "3d", "a/b", "ltq-ä", "class", "ltq-class", "../evil"]
+)
 def test_name_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="Choose one like ltq-nats"):
         new(tmp_path, "--", name)
 
 
-@pytest.mark.parametrize("name", ["ltq", "ltq-core", "LTQ_Redis", "json"])
+@pytest.mark.parametrize("name", ["ltq", "ltq-core", "LTQ_Redis", "limits", "run"])
 def test_name_that_is_taken_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="is taken"):
         new(tmp_path, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from ltq_core import __version__
 from ltq_core.cli.toolkit import click
 from ltq_core.errors import ConfigurationError
+from ltq_core.plugins.core import COMMANDS
 from ltq_core.plugins.plugin import canonical
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ KINDS = {
     "command": "A command for LTQ",
 }
 """What a plugin may begin as; each is a folder of templates."""
+
+TAKEN = {"ltq", "core", "limits", "memory", "redis", "sentry", *COMMANDS}
+"""What LTQ's own packages, plugins and commands are called."""
 
 
 @click.command("new")
@@ -40,8 +43,8 @@ KINDS = {
 def new_plugin(name: str, kind: str, directory: Path) -> None:
     """Write a complete package for a plugin, tests included.
 
-    NAME is the new distribution's, such as ltq-nats; its scheme, middleware or command
-    is then called nats. Prints the folder that was made.
+    NAME is the new distribution's, such as ltq-nats, or nats for short; its scheme,
+    middleware or command is then called nats. Prints the folder that was made.
     """
     names = _names(name)
     folder = directory / names.distribution
@@ -65,16 +68,15 @@ class _Names:
 
 
 def _names(name: str) -> _Names:
-    distribution = canonical(name)
-    module = distribution.replace("-", "_")
-    plugin = distribution.removeprefix("ltq-")
-    taken = {"ltq", "ltq-core", "ltq-memory", "ltq-redis", "ltq-sentry"}
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", plugin) or keyword.iskeyword(module):
+    plugin = canonical(name).removeprefix("ltq-")
+    option = plugin.replace("-", "_")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", plugin) or keyword.iskeyword(option):
         raise ConfigurationError(f"'{name}' cannot name a package. Choose one like ltq-nats.")
-    if distribution in taken or module in sys.stdlib_module_names:
+    if plugin in TAKEN:
         raise ConfigurationError(f"The name '{name}' is taken. Choose another, like ltq-nats.")
     cls = "".join(word.capitalize() for word in plugin.split("-"))
-    return _Names(distribution, module, plugin, cls, plugin.replace("-", "_"))
+    # A package 'nats' would stand before the client that it is to import.
+    return _Names(f"ltq-{plugin}", f"ltq_{option}", plugin, cls, option)
 
 
 def _package(kind: str, names: _Names) -> Iterator[tuple[str, str]]:
