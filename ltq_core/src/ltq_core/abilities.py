@@ -222,7 +222,7 @@ class UniquePublish(Protocol):
             key: Unique within the queue; compared whole, sign by sign. An empty one is
                 a key like any other.
             hold: Seconds from now for which the key is held even if the message ends; a
-                negative one is none.
+                negative one is none, and it is finite, as *delay* is.
             delay: As in `Broker.publish`.
 
         Returns:

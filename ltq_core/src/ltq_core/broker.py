@@ -37,7 +37,10 @@ class Broker(ABC):
     from them, to be replaced where the store can do better. A queue is named like
     its task and comes into being with its first message. Names and ids are compared
     whole, sign by sign: case counts, so does how an accent is written, and so do signs
-    that mean something to the store.
+    that mean something to the store. Every printable name without braces is one; another
+    one, which no worker has, a broker may refuse with `ConfigurationError` in any call. An
+    id is one message of its queue: in two queues it is two, and each has its own fate.
+    Between consume and settling nobody changes a message's ``id`` and ``task_name``.
 
     What every broker promises: a message handed out and not settled comes back, at its
     old place, after its lease ends; the lease of a living worker does not end while it
@@ -92,7 +95,8 @@ class Broker(ABC):
         Args:
             message: The message to store, as it is now.
             delay: Seconds on the store's clock until it may be consumed; a negative one
-                is none.
+                is none. NaN and infinity never come here: `Task.with_options` refuses
+                them, and a run that ends with such a `RetryError` has failed.
 
         Raises:
             EncodeError: It cannot be stored; nothing was.
@@ -150,7 +154,8 @@ class Broker(ABC):
 
         Args:
             message: One that this broker handed out and nobody settled yet.
-            delay: Seconds before it may be consumed again; a negative one is none.
+            delay: Seconds before it may be consumed again; as in `publish` a negative
+                one is none, and stands for the old place as 0 does.
             drop: Remove it for good; *delay* is then ignored, and nothing is encoded.
 
         Raises:

@@ -207,6 +207,34 @@ WRONG = [*Wrong.__subclasses__(), *TakesIdsForOne.__subclasses__()]
 WRONG.remove(TakesIdsForOne)
 
 
+class MakesTheIdItsPrimaryKey(Wrong):
+    """One table holds all queues."""
+
+    caught_by = "test_id_in_two_queues_is_two_messages"
+
+    async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
+        rows = {message.id: message for message in messages}
+        await super().publish_many(list(rows.values()), delay)
+
+
+class SettlesById(Wrong):
+    """It remembers what it handed out by the id alone."""
+
+    caught_by = "test_id_in_two_queues_is_two_messages"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.handed: dict[str, Message] = {}
+
+    async def consume(self, queue: str) -> Message:
+        taken = await super().consume(queue)
+        self.handed[taken.id] = taken
+        return taken
+
+    async def ack_many(self, messages: Sequence[Message]) -> list[Message]:
+        return await super().ack_many([self.handed[one.id] for one in messages])
+
+
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_wrong_broker_is_caught(wrong: type[Wrong], assert_caught: Callable[..., None]) -> None:
     """The fact that names the fault fails."""

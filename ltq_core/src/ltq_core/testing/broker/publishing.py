@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ltq_core.errors import LeaseLostError
-from ltq_core.testing.lab import A_MOMENT, QUEUE, Lab, message
+from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, message
 from ltq_core.testing.suite import Conformance, fact
 
 MANY = 1001
@@ -110,6 +110,18 @@ class PublishFacts(Conformance):
         taken = await lab.rest()
 
         assert taken == [*SIMILAR_IDS]
+
+    @fact
+    async def test_id_in_two_queues_is_two_messages(self, lab: Lab) -> None:
+        """Of two messages of one id in two queues, each waits and ends on its own."""
+        sent = [message("one"), message("other", OTHER)]
+        await lab.broker.publish_many([replace(each, id="shared") for each in sent])
+        done, again = await lab.consume(), await lab.consume(queue=OTHER)
+        await lab.broker.ack(done)
+        await lab.broker.nack(again)
+
+        assert await lab.rest() == []
+        assert await lab.rest(OTHER) == ["other"]
 
     @fact
     async def test_negative_delay_overtakes_nothing(self, lab: Lab) -> None:
