@@ -72,9 +72,15 @@ def proxy(redis_server_url: str, redis_client: redis.Redis) -> Iterator[FaultPro
 
 
 @pytest.fixture
-def proxied_url(redis_url: str, redis_server_url: str, proxy: FaultProxy) -> str:
-    """`redis_url`, through the proxy."""
-    return redis_url.replace(redis_server_url, f"redis://127.0.0.1:{proxy.port}")
+def proxied_store(redis_store: str, redis_server_url: str, proxy: FaultProxy) -> str:
+    """`redis_store`, through the proxy."""
+    return redis_store.replace(redis_server_url, f"redis://127.0.0.1:{proxy.port}")
+
+
+@pytest.fixture
+def proxied_url(redis_url: str, proxied_store: str) -> str:
+    """`proxied_store`, for a test that leaves no key behind, as `redis_url`."""
+    return proxied_store
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from ltq_core.testing import (
     DeadLettersConformance,
     InspectionConformance,
     LiveWorkersConformance,
+    OutageConformance,
     PauseConformance,
     ProcessConformance,
     SharedLimitsConformance,
@@ -21,10 +23,11 @@ from ltq_redis import RedisBroker
 from redis_store import RedisStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     import redis
 
+    from fault_proxy import FaultProxy
     from ltq_core.broker import Broker
 
 
@@ -61,6 +64,26 @@ class TestProcesses(OnRedis, ProcessConformance):
     @pytest.fixture
     def broker_url(self, redis_store: str) -> str:
         return redis_store
+
+
+class TestOutages(OnRedis, OutageConformance):
+    """A server behind a proxy that cuts and refuses connections."""
+
+    @pytest.fixture
+    def make_broker(
+        self, proxied_store: str, proxy: FaultProxy
+    ) -> Callable[[], Awaitable[Broker]]:
+        self.proxy = proxy
+
+        async def make() -> Broker:
+            return RedisBroker(proxied_store)
+
+        return make
+
+    @asynccontextmanager
+    async def outage(self) -> AsyncIterator[None]:
+        with self.proxy.away():
+            yield
 
 
 class TestSharedLimits(OnRedis, SharedLimitsConformance):

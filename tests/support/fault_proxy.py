@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +14,7 @@ from ltq_redis import scripts
 if TYPE_CHECKING:
     import ssl
     from asyncio import StreamReader, StreamWriter
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
 T = TypeVar("T")
 
@@ -74,6 +74,7 @@ class FaultProxy:
         self._target = target
         self._tls = tls
         self._faults: list[Fault] = []
+        self._away = False
         self._wires: set[StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -97,6 +98,16 @@ class FaultProxy:
         """Let the next *count* calls of a kind meet a fault."""
         self._faults.append(Fault(call, cut, sends, count))
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Cut every connection, and each new one at once, until this is left."""
+        self._away = True
+        self.cut_all()
+        try:
+            yield
+        finally:
+            self._away = False
+
     def cut_all(self) -> None:
         """Cut every connection that is open."""
         self._loop.call_soon_threadsafe(self._abort_all)
@@ -116,6 +127,9 @@ class FaultProxy:
             wire.transport.abort()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        if self._away:
+            writer.transport.abort()
+            return
         self._wires.add(writer)  # here, so that one that shakes hands yet is cut as well
         try:
             if self._tls is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -12,15 +12,17 @@ from ltq_core.testing import (
     BrokerConformance,
     DeadLettersConformance,
     InspectionConformance,
+    OutageConformance,
     ProcessConformance,
     TicksConformance,
     UniquePublishConformance,
 )
+from ltq_sqlite import database
 from ltq_sqlite.broker import SqliteBroker
 from ltq_sqlite.database import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from pathlib import Path
 
     from ltq_core import Broker
@@ -65,6 +67,20 @@ class TestBroker(File, BrokerConformance):
 
 class TestProcesses(File, ProcessConformance):
     """Processes that share the file."""
+
+
+class TestOutages(File, OutageConformance):
+    """A file that another program keeps locked."""
+
+    @pytest.fixture(autouse=True)
+    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(database, "PATIENCE", 0.2)
+
+    @asynccontextmanager
+    async def outage(self) -> AsyncIterator[None]:
+        with closing(connect(self.path)) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            yield
 
 
 class TestDeadLetters(File, DeadLettersConformance):

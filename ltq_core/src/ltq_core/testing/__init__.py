@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ltq_core.testing.inspection import InspectionConformance as InspectionConformance
     from ltq_core.testing.live_workers import LiveWorkersConformance as LiveWorkersConformance
     from ltq_core.testing.middleware import MiddlewareConformance as MiddlewareConformance
+    from ltq_core.testing.outages import OutageConformance as OutageConformance
     from ltq_core.testing.pause import PauseConformance as PauseConformance
     from ltq_core.testing.peers import Peer as Peer
     from ltq_core.testing.processes import ProcessConformance as ProcessConformance
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BrokerConformance": "broker",
     "ProcessConformance": "processes",
+    "OutageConformance": "outages",
     "SharedLimitsConformance": "shared_limits",
     "DeadLettersConformance": "dead_letters",
     "UniquePublishConformance": "unique_publish",
