@@ -6,74 +6,78 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ltq_redis.wire import Parser, ReplyError, Wire, pack
+from ltq_redis.wire import Wire
 
 if TYPE_CHECKING:
     import redis
 
-TEXT = st.text(st.characters(exclude_characters="\r\n"), max_size=20)
-ERRORS = st.builds(ReplyError, TEXT)
-REPLIES = st.recursive(
-    st.none() | st.integers() | st.binary(max_size=40) | ERRORS,
-    lambda inner: st.lists(inner, max_size=5),
-    max_leaves=20,
-)
+WRITTEN = {
+    b"$-1\r\n": None,
+    b":-7\r\n": -7,
+    b"$4\r\n\r\n\0\xff\r\n": b"\r\n\0\xff",
+    b"*3\r\n:1\r\n*0\r\n$0\r\n\r\n": [1, [], b""],
+    b"+OK\r\n": b"OK",
+}
+"""Replies as a server writes them."""
 
 
-def written(reply: Any) -> bytes:
-    """*reply* as a server writes it."""
-    if reply is None:
-        return b"$-1\r\n"
-    if isinstance(reply, int):
-        return b":%d\r\n" % reply
-    if isinstance(reply, bytes):
-        return b"$%d\r\n%b\r\n" % (len(reply), reply)
-    if isinstance(reply, ReplyError):
-        return b"-%b\r\n" % reply.text.encode(errors="replace")
-    return b"*%d\r\n" % len(reply) + b"".join(map(written, reply))
+class Sink(asyncio.Transport):
+    """Where a wire writes to that has no server."""
+
+    aborted = False
+
+    def write(self, data: object) -> None:
+        """Forget it."""
+
+    def abort(self) -> None:
+        """Note that the wire gave up."""
+        self.aborted = True
 
 
-def readable(reply: Any) -> Any:
-    """*reply*, to be compared."""
-    if isinstance(reply, ReplyError):
-        return ("error", reply.text.encode(errors="replace").decode())
-    return [readable(one) for one in reply] if isinstance(reply, list) else reply
+def feed(wire: Wire, data: bytes) -> None:
+    """Let *data* come in at once."""
+    wire.get_buffer(-1)[: len(data)] = data
+    wire.buffer_updated(len(data))
 
 
-@given(st.lists(REPLIES, min_size=1, max_size=4), st.data())
-def test_replies_survive_any_cutting(replies: list[Any], data: st.DataObject) -> None:
-    stream = b"".join(map(written, replies))
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=8)))
-    parser, found = Parser(), []
-    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += parser.feed(stream[start:end])
+async def cut(size: int) -> list[Any]:
+    """All of `WRITTEN`, received *size* bytes at a time."""
+    wire, stream = Wire(), b"".join(WRITTEN)
+    wire.connection_made(Sink())
+    calls = [wire.request("PING") for _ in WRITTEN]
+    for start in range(0, len(stream), size):
+        feed(wire, stream[start : start + size])
+    return await asyncio.wait_for(asyncio.gather(*calls), 5)
 
-    assert [readable(one) for one in found] == [readable(one) for one in replies]
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+async def test_replies_survive_any_cutting(size: int) -> None:
+    assert await cut(size) == list(WRITTEN.values())
 
 
-@given(st.lists(REPLIES, min_size=1, max_size=3))
-def test_replies_survive_coming_byte_by_byte(replies: list[Any]) -> None:
-    stream = b"".join(map(written, replies))
-    parser, found = Parser(), []
-    for at in range(len(stream)):
-        found += parser.feed(stream[at : at + 1])
+async def test_error_is_a_reply_like_any_other() -> None:
+    wire = Wire()
+    wire.connection_made(Sink())
+    first, second = wire.request("GET", "k"), wire.request("EXEC")
+    feed(wire, b"-WRONGTYPE no \xff string\r\n*1\r\n-ERR inside\r\n")
+    error, [inside] = await first, await second
 
-    assert [readable(one) for one in found] == [readable(one) for one in replies]
+    assert (error.code, error.text) == ("WRONGTYPE", "WRONGTYPE no \ufffd string")
+    assert (inside.code, inside.text) == ("ERR", "ERR inside")
 
 
 @pytest.mark.parametrize("noise", [b"HTTP/1.1 400 Bad Request\r\n", b":one\r\n", b"$x\r\n"])
-def test_what_is_no_reply_is_an_error(noise: bytes) -> None:
-    with pytest.raises(ValueError):
-        Parser().feed(noise)
+async def test_what_is_no_reply_ends_the_connection(noise: bytes) -> None:
+    wire, sink = Wire(), Sink()
+    wire.connection_made(sink)
+    call = wire.request("PING")
+    feed(wire, noise)
+    wire.connection_lost(None)
 
-
-def test_command_is_written_as_bulk_strings() -> None:
-    assert pack(("SET", b"k\0", 12, 0.5)) == (
-        b"*4\r\n$3\r\nSET\r\n$2\r\nk\0\r\n$2\r\n12\r\n$3\r\n0.5\r\n"
-    )
+    assert sink.aborted
+    with pytest.raises(ConnectionError):
+        await call
 
 
 async def opened(client: redis.Redis) -> Wire:

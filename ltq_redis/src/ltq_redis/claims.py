@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = get_logger("redis")
 
 # Values of a reply before what differs from script to script: the messages, and now.
-HEAD = 6
+HEAD = 4
 # Deliveries that ended with their worker from which on a message runs alone; as in Lua.
 SUSPECT = 2
 # How many seconds ahead slots are reserved where that keeps the only free place of a worker

@@ -19,25 +19,22 @@ deliveries that ended with their worker, and the seconds until its reserved slot
 
 
 def unpack(reply: Sequence[Any]) -> Iterator[Found]:
-    """The members in a reply's first five values; see ``common.lua``."""
-    raws, lengths, scores, crashes, waits = reply[:5]
-    at = 0
-    for length, score, crashed, wait in zip(
-        _numbers(lengths),
-        _numbers(scores),
-        _numbers(crashes) if crashes else itertools.repeat(0),
-        _numbers(waits) if waits else itertools.repeat(0.0),
+    """The members in a reply's first three values; see ``common.lua``."""
+    rows, crashes, waits = reply[:3]
+    return zip(
+        rows[::2],
+        _numbers(rows[1::2]),
+        crashes or itertools.repeat(0),
+        map(float, waits) if waits else itertools.repeat(0.0),
         strict=False,
-    ):
-        yield raws[at : at + length], score, crashed, wait
-        at += length
+    )
 
 
-def _numbers(listed: bytes) -> list[Any]:
+def _numbers(texts: list[bytes]) -> list[Any]:
     try:
-        return _decode(b"[%b]" % listed)  # five times as quick as a float() for each
+        return _decode(b"[%b]" % b",".join(texts))  # five times as quick as a float() for each
     except ValueError:  # an infinite score, which only others give, is no JSON
-        return [float(one) for one in listed.split(b",")]
+        return [float(one) for one in texts]
 
 
 _decode = msgspec.json.Decoder(list[int | float]).decode

@@ -1,7 +1,7 @@
 """The Redis protocol on one connection: requests go out at once, replies come in order.
 
-LTQ speaks RESP2 itself. A general client costs a worker more time than Redis does, and
-its version would have to suit whatever else a program uses Redis for.
+hiredis writes and reads the protocol. A general client costs a worker more time than Redis
+does, and its version would have to suit whatever else a program uses Redis for.
 Source: the Redis serialization protocol specification, version 2.
 """
 
@@ -12,6 +12,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, cast
 
+import hiredis
+
 Arg = bytes | str | int | float
 
 # Bytes that one read takes in. A plain asyncio.Protocol has 256 KiB set aside for each read,
@@ -19,97 +21,21 @@ Arg = bytes | str | int | float
 ROOM = 65536
 
 
-class ReplyError:
-    """A reply that says what the server refused.
+class ReplyError(Exception):
+    """A reply that says what the server refused; returned like any other.
 
     Attributes:
         text: The server's words.
         code: The first of them, such as ``READONLY``.
     """
 
-    __slots__ = ("code", "text")
-
     def __init__(self, text: str) -> None:
+        super().__init__(text)
         self.text = text
         self.code = text.partition(" ")[0]
 
 
-def pack(args: tuple[Arg, ...]) -> bytes:
-    """A command and its arguments, as they go over the wire."""
-    parts = [b"*%d\r\n" % len(args)]
-    for arg in args:
-        data = arg if isinstance(arg, bytes) else str(arg).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(parts)
-
-
-class _IncompleteError(Exception):
-    """The reply goes on beyond what has come in so far."""
-
-
-class Parser:
-    """Cuts incoming bytes into replies."""
-
-    def __init__(self) -> None:
-        self._buffer = b""
-        self._needed = 0
-
-    def feed(self, data: bytes) -> list[Any]:
-        """The replies that are complete with *data*.
-
-        Raises:
-            ValueError: These bytes are no replies; nothing can follow.
-        """
-        self._buffer = buffer = self._buffer + data if self._buffer else data
-        replies = []
-        at = 0
-        # A long reply is looked at again only when the part that was missing is there.
-        while at < len(buffer) >= self._needed:
-            try:
-                reply, at = self._read(buffer, at)
-            except _IncompleteError:
-                self._needed -= at
-                break
-            self._needed = 0
-            replies.append(reply)
-        self._buffer = buffer[at:]
-        return replies
-
-    def _read(self, buffer: bytes, at: int) -> tuple[Any, int]:
-        end = buffer.find(b"\r\n", at)
-        if end < 0:
-            self._needed = len(buffer) + 1
-            raise _IncompleteError
-        kind, line, after = buffer[at], buffer[at + 1 : end], end + 2
-        if kind == 0x24:  # $
-            return self._bulk(buffer, int(line), after)
-        if kind == 0x3A:  # :
-            return int(line), after
-        if kind == 0x2A:  # *
-            return self._array(buffer, int(line), after)
-        if kind == 0x2B:  # +
-            return line, after
-        if kind == 0x2D:  # -
-            return ReplyError(line.decode(errors="replace")), after
-        raise ValueError(f"a reply cannot begin with {bytes([kind])!r}")
-
-    def _bulk(self, buffer: bytes, length: int, at: int) -> tuple[bytes | None, int]:
-        if length < 0:
-            return None, at
-        end = at + length
-        if len(buffer) < end + 2:
-            self._needed = end + 2
-            raise _IncompleteError
-        return buffer[at:end], end + 2
-
-    def _array(self, buffer: bytes, length: int, at: int) -> tuple[list[Any] | None, int]:
-        if length < 0:
-            return None, at
-        items = []
-        for _ in range(length):
-            item, at = self._read(buffer, at)
-            items.append(item)
-        return items, at
+_INCOMPLETE = object()
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -122,7 +48,7 @@ class Wire(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self.closed = False
         self._loop = asyncio.get_running_loop()
-        self._parser = Parser()
+        self._replies = hiredis.Reader(replyError=ReplyError, notEnoughData=_INCOMPLETE)
         self._incoming = memoryview(bytearray(ROOM))
         self._pending: deque[asyncio.Future[Any]] = deque()
         self._transport: asyncio.Transport | None = None
@@ -136,7 +62,8 @@ class Wire(asyncio.BufferedProtocol):
         """
         if self.closed or self._transport is None:
             raise ConnectionResetError("the connection is closed")
-        data = pack(args)  # first: where that fails nobody may wait for a reply
+        # First: where that fails nobody may wait for a reply. Its stub takes one argument only.
+        data = hiredis.pack_command(cast("Any", args))
         reply = self._loop.create_future()
         self._pending.append(reply)
         self._transport.write(data)
@@ -181,18 +108,17 @@ class Wire(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by the loop."""
+        self._replies.feed(bytes(self._incoming[:nbytes]))
         try:
-            replies = self._parser.feed(bytes(self._incoming[:nbytes]))
-        except ValueError:
+            while (reply := self._replies.gets()) is not _INCOMPLETE:
+                if not self._pending:
+                    self.drop()  # nobody asked: the two sides are out of step
+                    return
+                future = self._pending.popleft()
+                if not future.done():
+                    future.set_result(reply)
+        except hiredis.ProtocolError:
             self.drop()
-            return
-        for reply in replies:
-            if not self._pending:
-                self.drop()  # nobody asked: the two sides are out of step
-                return
-            future = self._pending.popleft()
-            if not future.done():
-                future.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""

@@ -21,7 +21,7 @@ local settled, limit, lease, idle = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3
 local now = clock()
 local due, deadline = precise(now), precise(now + tonumber(lease))
 local found = packed()
-local answer = { '', '', '', '', '', due }
+local answer = { '', '', '', due }
 local arg = 5
 
 -- All that W holds is done: its key goes as a whole, unless W holds something that the
@@ -69,16 +69,17 @@ local function take_due(at, W, most)
   if #rows == 0 then
     return 0
   end
-  local crashed = redis.call('EXISTS', at.deliveries) == 1
-  local pairs_ = {}
-  for i = 1, #rows, 2 do
-    local raw, score = rows[i], rows[i + 1]
-    pairs_[i], pairs_[i + 1] = score, raw
-    pack(found, raw, score, crashed and crashes_of(at.deliveries, raw) or 0, 0)
+  if redis.call('EXISTS', at.deliveries) == 0 then
+    pack_rows(found, rows)
+  else
+    for i = 1, #rows, 2 do
+      pack(found, rows[i], rows[i + 1], crashes_of(at.deliveries, rows[i]), 0)
+    end
   end
+  local last = #rows / 2 - 1
   join(at, W)
-  redis.call('ZREMRANGEBYRANK', at.queue, 0, #rows / 2 - 1)
-  add(at.processing, pairs_)
+  redis.call('ZRANGESTORE', at.processing, at.queue, 0, last)
+  redis.call('ZREMRANGEBYRANK', at.queue, 0, last)
   return #rows / 2
 end
 
@@ -107,7 +108,7 @@ local function claim(at, W, most)
     return
   end
   local head = redis.call('ZRANGEBYSCORE', at.suspects, '-inf', due, 'WITHSCORES', 'LIMIT', 0, 1)
-  if #head == 2 and idle and found.count == 0 then
+  if #head == 2 and idle and #found.rows == 0 then
     take_suspect(at, W, head)
     row.status, row.claimed, limit = 'alone', 1, 0
   else

@@ -261,4 +261,4 @@ local fine, wait = pcall(claim)
 if not fine then
   status, wait = wrong_type(wait), ''
 end
-return unpacked(found, { '', '', '', '', '', due, status, claimed, wait })
+return unpacked(found, { '', '', '', due, status, claimed, wait })

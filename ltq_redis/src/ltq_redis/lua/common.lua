@@ -26,12 +26,6 @@ local function may_write(workers)
   redis.call('ZREM', workers, '')
 end
 
-local function add(key, pairs_)
-  for i = 1, #pairs_, CHUNK do
-    redis.call('ZADD', key, unpack(pairs_, i, math.min(i + CHUNK - 1, #pairs_)))
-  end
-end
-
 -- Let one idle worker look at the queue; a token that stands is enough. Where the key is of
 -- a wrong type there is no waking: what was written before must not fail for that.
 local function wake(tokens)
@@ -50,27 +44,39 @@ local function put_back(queue, suspects, raw, score, crashes)
   redis.call('ZADD', crashes >= SUSPECT and suspects or queue, score, raw)
 end
 
--- Messages as one text, with their lengths, scores, crashes and the seconds until their
--- reserved slots as lists: a client reads five values faster than hundreds.
+-- Messages for a reply: each followed by its score, just as Redis lists them.
 local function packed()
-  return { raws = {}, lengths = {}, scores = {}, crashes = {}, waits = {}, count = 0 }
+  return { rows = {}, crashes = {}, waits = {} }
 end
 
 local function pack(into, raw, score, crashes, wait)
-  local n = into.count + 1
-  into.count = n
-  into.raws[n], into.lengths[n], into.scores[n] = raw, #raw, score
-  into.crashes[n], into.waits[n] = crashes, wait
+  local rows = into.rows
+  local n = #rows / 2 + 1
+  rows[2 * n - 1], rows[2 * n] = raw, score
+  into.crashes[n], into.waits[n] = crashes, tostring(wait)
   into.special = into.special or crashes > 0 or wait > 0
 end
 
--- What is packed, as the first five values of a reply; the last two are empty where all
--- of theirs are zero.
+-- Pack a whole list, of messages that never crashed and need not wait.
+local function pack_rows(into, rows)
+  if #into.rows == 0 then
+    into.rows = rows
+    return
+  end
+  for i = 1, #rows, 2 do
+    pack(into, rows[i], rows[i + 1], 0, 0)
+  end
+end
+
+-- What is packed, as the first three values of a reply: messages and scores; then for each
+-- message its crashes, and the seconds until its reserved slot. Where all of these are zero
+-- both are left out.
 local function unpacked(from, answer)
-  answer[1], answer[2] = table.concat(from.raws), table.concat(from.lengths, ',')
-  answer[3], answer[4], answer[5] = table.concat(from.scores, ','), '', ''
+  answer[1], answer[2], answer[3] = from.rows, {}, {}
   if from.special then
-    answer[4], answer[5] = table.concat(from.crashes, ','), table.concat(from.waits, ',')
+    for n = 1, #from.rows / 2 do
+      answer[2][n], answer[3][n] = from.crashes[n] or 0, from.waits[n] or '0'
+    end
   end
   return answer
 end

@@ -6,7 +6,7 @@
 -- Reads only.
 
 local found = packed()
-local answer = { '', '', '', '', '', precise(clock()) }
+local answer = { '', '', '', precise(clock()) }
 for i = 1, #KEYS, 2 do
   local rows = redis.call('ZRANGE', KEYS[i], 0, -1, 'WITHSCORES')
   for j = 1, #rows, 2 do
