@@ -35,7 +35,7 @@ async def frozen_worker(stage: Stage) -> None:
     await stage.redis()
     frozen = stage.run()
     for ending in ("", "; retry 0", "; reject"):
-        await stage.send(stage.size(20, 5), f"sleep 2{ending}", "sleep 600", "")
+        await stage.send(stage.size(20, 5), f"sleep 4{ending}", "sleep 600", "")
     keys = list(stage.accepted)
     await stage.until_started(keys)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ltq_core.worker import current_message
 from working import make_worker, until
 
 if TYPE_CHECKING:
@@ -63,18 +64,24 @@ def test_task_that_outlasts_the_grace_time_goes_back_untouched(plain: bool):
     worker = make_worker()
     gate = threading.Event()
 
-    async def sleeps() -> None:
+    def meddle() -> None:
+        current_message().message.args[0].append(3)
+        current_message().ctx["tries"] = 99
+
+    async def sleeps(numbers: list[Any]) -> None:
+        meddle()
         worker.stop()
         await asyncio.sleep(60)
 
-    def blocks() -> None:
+    def blocks(numbers: list[Any]) -> None:
+        meddle()
         worker.stop()
         gate.wait(60)
 
     task: Any = worker.task(blocks if plain else sleeps)
 
     async def run() -> tuple[Any, list[Any]]:
-        message = task.message()
+        message = task.message([1, 2])
         await worker.broker.publish(message)
         await asyncio.wait_for(worker.run(shutdown_timeout=0.1), 10)
         return message, await waiting(worker)

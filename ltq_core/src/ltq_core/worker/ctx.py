@@ -1,11 +1,11 @@
-"""What is stored of ``ctx`` after a run, whatever the task did to it."""
+"""What is stored of a message after a run, whatever the task did to it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ltq_core.errors import EncodeError
-from ltq_core.message import Message
+from ltq_core.message import Message, as_it_came
 
 OWN = (
     "created_at",
@@ -39,6 +39,12 @@ def storable(message: Message, came: dict[str, Any]) -> dict[str, Any]:
     """
     own = {key: message.ctx[key] for key in OWN if key in message.ctx}
     return {key: value for key, value in (came | own).items() if _is_json({key: value})}
+
+
+def restore_arguments(message: Message) -> None:
+    """Let *message* have the arguments that it came with, whatever its run did to them."""
+    whole = as_it_came(message)
+    message.args, message.kwargs = whole.args, whole.kwargs
 
 
 def _is_json(ctx: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.errors import BrokerError, BrokerUnavailableError, LeaseLostError
 from ltq_core.logger import describe, get_logger
 from ltq_core.worker.call import make_call
+from ltq_core.worker.ctx import restore_arguments
 from ltq_core.worker.runs import Entry, Run, Runs
 from ltq_core.worker.settle import Settler, pause
 from ltq_core.worker.stack import compile_stack
@@ -169,6 +170,7 @@ class Engine:
 
     async def _give_back(self, run: Run) -> None:
         run.message.ctx = run.ctx
+        restore_arguments(run.message)
         try:
             await self._broker.nack(run.message)
         except LeaseLostError:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.abilities import DeadLetters
 from ltq_core.errors import BrokerUnavailableError, EncodeError, LeaseLostError
 from ltq_core.logger import describe, get_logger
-from ltq_core.message import as_it_came
-from ltq_core.worker.ctx import restored, storable
+from ltq_core.worker.ctx import restore_arguments, restored, storable
 from ltq_core.worker.outcome import Again, Dead, Outcome, count_try, letter
 
 if TYPE_CHECKING:
@@ -173,8 +172,7 @@ class Settler:
                 message.id,
                 describe(error),
             )
-            whole = as_it_came(message)
-            message.args, message.kwargs = whole.args, whole.kwargs
+            restore_arguments(message)
             message.ctx = storable(message, came)
             await patiently(call, what)
 
