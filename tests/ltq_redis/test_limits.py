@@ -242,7 +242,7 @@ def test_slot_a_rounding_error_beyond_the_horizon_waits(store: RedisStore, kind:
     names += [keys.wake, keys.running, keys.parked, keys.reserved, keys.rate, keys.turn]
     names += [keys.paused, keys.lines]
     reply = store.client.eval(
-        script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w", 0.1, 0
+        script, len(names), *names, "w.1", 1, 9, 1, 1, 1, 1, 0, 0, "w", 0.1, 0, 1
     )
 
     assert reply[-2] == 1
@@ -288,14 +288,57 @@ async def test_waiting_for_a_slot_costs_few_commands(
     await broker.set_limits(QUEUE, QueueLimits(Rate(0.5)))
     await send(broker, "a", "b", "c")
     worker = SmallWorker(broker, QUEUE)
-
-    def scripts() -> int:
-        stats = store.client.info("commandstats")
-        return int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"])
-
-    before = scripts()
+    before = commands(store)
     await worker.drain(["a", "b", "c"])
 
     # A claim and an ack for each, and a beat: all else was spent on waiting for a slot.
-    assert scripts() - before <= 3 * (2 + 2) + 2
+    assert commands(store) - before <= 3 * (2 + 2) + 2
     await broker.close()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+async def test_limited_message_costs_a_claim_and_an_ack(
+    broker: RedisBroker, store: RedisStore, limit: int
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(0.01)))
+    await send(broker, *(f"{number:02}" for number in range(60)))
+    before = commands(store)
+    for _ in range(60):
+        [one] = await broker.consume_many([QUEUE], limit)
+        await broker.ack(one)
+
+    assert commands(store) - before <= 60 * 2 + 10  # a token, a beat, and waits for them
+    await broker.close()
+
+
+async def test_idle_worker_joins_one_that_takes_slots(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    took: Counter[Broker] = Counter()
+
+    async def work(peer: Broker) -> None:
+        while True:
+            messages = await peer.consume_many([QUEUE], 2)
+            took[peer] += len(messages)
+            await peer.ack_many(messages)
+
+    peers = await workers(redis_url, QueueLimits(Rate(0.02)), 2)
+    calls = [peer.submit(work) for peer in peers]
+    clients = store.client
+    await wait_until(lambda: clients.info("clients")["blocked_clients"] >= 2, 5, "both wait")
+    await send(broker, *(f"{number:02}" for number in range(75)))
+    await wait_until(lambda: took.total() == 75, 10, "all were taken")
+    for call, peer in zip(calls, peers, strict=True):
+        call.cancel()
+        await peer.remove()
+
+    assert len(took) == 2
+    await broker.close()
+
+
+def commands(store: RedisStore) -> int:
+    """Scripts and waits that clients sent."""
+    stats = store.client.info("commandstats")
+    return sum(
+        stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "blpop")
+    )

@@ -112,7 +112,9 @@ class Claims:
             elif share > 0:
                 limits, alone = queues[0].limits, len(ready) == 1
                 horizon = AHEAD if limit > 1 or alone else BRIEFLY
-                limit -= await self._claim_limited(queues[0], limits, share, horizon)
+                stays = alone and share < limit
+                told = queues[0].tells_others(self._loop.time(), stays=stays)
+                limit -= await self._claim_limited(queues[0], limits, share, horizon, told)
             if self.alone():
                 limit = 0
 
@@ -165,9 +167,9 @@ class Claims:
         return claimed
 
     async def _claim_limited(
-        self, queue: QueueState, limits: QueueLimits, most: int, horizon: float
+        self, queue: QueueState, limits: QueueLimits, most: int, horizon: float, told: bool
     ) -> int:
-        """Make one call; how many messages it leased."""
+        """Make one call, which wakes another worker if *told*; how many messages it leased."""
         batch, names, rate = queue.new_batch(), queue.keys, limits.rate
         keys = [names.queue, batch.processing, names.workers, names.deliveries]
         keys += [names.suspects, names.wake, names.running, names.parked, names.reserved]
@@ -177,7 +179,7 @@ class Claims:
         args += [int(limits.rate_keyed), limits.concurrency or 0]
         args += [int(limits.concurrency_keyed), batch.worker.rpartition(".")[0]]
         late, queue.late = queue.late, 0.0
-        args += [horizon, late]
+        args += [horizon, late, int(told)]
         reply = await self._run(CLAIM_LIMITED, keys, args, [batch], {})
         members = list(unpack(reply))
         claimed = self._note(batch, reply[HEAD:], members, float(reply[HEAD - 1]))

@@ -35,6 +35,10 @@ REST = 3.0
 # two claims, and a stall of the loop makes as many seconds of slots late.
 AHEAD = 0.1
 
+# How often, in seconds, a worker that takes slots one after another lets the others know. A
+# guess: it costs a few commands each time, and whoever comes free asks without it.
+TELL = 1.0
+
 # Seconds by which a start may miss its slot: 2 % of the second in which starts are counted.
 CLOCKS = 0.02
 
@@ -168,6 +172,7 @@ class QueueState:
         rests_until: Until when it is left alone, on the loop's clock.
         woken: When a token of it was last used, on the loop's clock.
         late: By how many seconds the slots to come must be put off.
+        told: When a claim last woke another worker for what it left, on the loop's clock.
     """
 
     __slots__ = (
@@ -184,6 +189,7 @@ class QueueState:
         "places_free",
         "ready",
         "rests_until",
+        "told",
         "woken",
     )
 
@@ -198,6 +204,7 @@ class QueueState:
         self.due = NEVER
         self.rests_until = self.woken = 0.0
         self.late = self._missed = self._missed_at = 0.0
+        self.told = -TELL
         base = new_worker_id()
         self._ids = (f"{base}.{number}" for number in itertools.count(1))
 
@@ -231,6 +238,17 @@ class QueueState:
         if missed > counted:
             self.late += missed - counted
             self._missed, self._missed_at = missed, now
+
+    def tells_others(self, now: float, *, stays: bool) -> bool:
+        """Whether a claim is to wake somebody for what it leaves; *stays* if room is left here.
+
+        Then this worker asks again by itself, and a token each time would mostly come back
+        to it. One now and then lets those join who have nothing to do.
+        """
+        if stays and now < self.told + TELL:
+            return False
+        self.told = now
+        return True
 
     @property
     def paced(self) -> bool:

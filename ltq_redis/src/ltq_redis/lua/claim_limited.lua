@@ -6,7 +6,7 @@
 --       nothing; then seconds between slots (0: no rate limit), burst, 1 if the rate
 --       counts by key; places (0: no concurrency limit), 1 if they count by key; the
 --       worker whom all its W have in common; how many seconds ahead it takes slots,
---       and how many it used them late
+--       and how many it used them late; 1 if another worker is to be woken for what is left
 -- Returns what `claim` returns, for one queue and no settled batch.
 --
 -- Atomic: a message and its slot or place.
@@ -29,7 +29,7 @@ local at = {
 local W, most, lease, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 local interval, burst, rate_keyed = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local places, places_keyed, worker = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
-local ahead, late = tonumber(ARGV[11]), tonumber(ARGV[12])
+local ahead, late, told = tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13] == '1'
 
 local now = clock()
 local due, till = precise(now), precise(now + ahead)
@@ -213,7 +213,7 @@ local function next_due()
     redis.call('DEL', at.tokens)
     return ''
   end
-  if wait == 0 then
+  if wait == 0 and told then
     wake(at.tokens)
   end
   return precise(wait)
