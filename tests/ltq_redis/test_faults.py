@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fault_proxy import CUTS, SCRIPTS, FaultProxy
-from ltq_core.abilities import QueueLimits
+from ltq_core.abilities import QueueLimits, Rate
 from ltq_core.dead_letter import DeadLetter
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
@@ -197,6 +197,20 @@ async def token_handed_on(stage: Stage) -> None:
     await wait_until(lambda: stage.proxy.met["TOKEN"], 5, "the token was handed on")
 
     await asyncio.wait_for(SmallWorker(stage.other, QUEUE).drain(ids), TAKEOVER)
+
+
+@story("TURN")
+async def turn_given_back(stage: Stage) -> None:
+    for broker in (stage.broker, stage.other):
+        await broker.set_limits(QUEUE, QueueLimits(Rate(0.3)))
+    ids = await stage.stored(2)
+    await stage.broker.ack(await stage.broker.consume(QUEUE))
+    waiting = asyncio.ensure_future(stage.broker.consume(QUEUE))
+    await wait_until(lambda: stage.store.blocked() == 1, 5, "it waits for its turn")
+    waiting.cancel()
+    await wait_until(lambda: stage.proxy.met["TURN"], 5, "the turn was given back")
+
+    await asyncio.wait_for(SmallWorker(stage.other, QUEUE).drain(ids[1:]), TAKEOVER)
 
 
 @story("BLPOP")

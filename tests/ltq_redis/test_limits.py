@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CLOCKS = 0.02
 """Seconds by which a start may seem too early: clocks, and the way from Redis."""
 
+INTERVAL, SOON = 0.5, 0.2
+"""Seconds between two slots, and what one may be late; who has no turn looks after a second."""
+
 
 @pytest.fixture
 def broker(redis_url: str) -> Iterator[RedisBroker]:
@@ -303,9 +306,11 @@ async def test_limited_message_costs_a_claim_and_an_ack(
     await broker.set_limits(QUEUE, QueueLimits(Rate(0.01)))
     await send(broker, *(f"{number:02}" for number in range(60)))
     before = commands(store)
-    for _ in range(60):
-        [one] = await broker.consume_many([QUEUE], limit)
-        await broker.ack(one)
+    left = 60
+    while left:
+        messages = await broker.consume_many([QUEUE], limit)
+        left -= len(messages)
+        await broker.ack_many(messages)
 
     assert commands(store) - before <= 60 * 2 + 10  # a token, a beat, and waits for them
     await broker.close()
@@ -324,8 +329,7 @@ async def test_idle_worker_joins_one_that_takes_slots(
 
     peers = await workers(redis_url, QueueLimits(Rate(0.02)), 2)
     calls = [peer.submit(work) for peer in peers]
-    clients = store.client
-    await wait_until(lambda: clients.info("clients")["blocked_clients"] >= 2, 5, "both wait")
+    await wait_until(lambda: store.blocked() == 2, 5, "both wait")
     await send(broker, *(f"{number:02}" for number in range(75)))
     await wait_until(lambda: took.total() == 75, 10, "all were taken")
     for call, peer in zip(calls, peers, strict=True):
@@ -334,6 +338,70 @@ async def test_idle_worker_joins_one_that_takes_slots(
 
     assert len(took) == 2
     await broker.close()
+
+
+async def test_worker_that_is_full_at_its_turn_leaves_the_slot_to_another(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    other = RedisBroker(redis_url)
+    first = await take_a_turn(broker, other, store)
+    waiting = asyncio.ensure_future(other.consume(QUEUE))
+    second = await asyncio.wait_for(waiting, 5)
+
+    assert apart(first, second) < INTERVAL + SOON
+    await other.ack(second)
+    await other.clear(QUEUE)
+    await broker.close()
+    await other.close()
+
+
+async def test_worker_that_leaves_gives_its_turn_back(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    other = RedisBroker(redis_url)
+    await take_a_turn(broker, other, store)
+    await broker.close()
+
+    assert store.client.get(store.keys().turn) is None
+    await other.clear(QUEUE)
+    await other.close()
+
+
+async def test_worker_that_took_its_slot_leaves_the_next_one_to_another(
+    broker: RedisBroker, redis_url: str, store: RedisStore
+) -> None:
+    other = RedisBroker(redis_url)
+    await take_a_turn(broker, other, store)
+    waiting = asyncio.ensure_future(other.consume(QUEUE))
+    second = await broker.consume(QUEUE)  # and this worker has no room from here on
+    third = await asyncio.wait_for(waiting, 5)
+
+    assert apart(second, third) < INTERVAL + SOON
+    await broker.ack(second)
+    await other.ack(third)
+    await broker.close()
+    await other.close()
+
+
+async def take_a_turn(broker: RedisBroker, other: RedisBroker, store: RedisStore) -> Message:
+    """Run the first of three messages, and wait for the next slot, but no longer."""
+    for one in (broker, other):
+        await one.set_limits(QUEUE, QueueLimits(Rate(INTERVAL)))
+    await send(broker, "1", "2", "3")
+    first = await broker.consume(QUEUE)
+    await broker.ack(first)
+    waiting = asyncio.ensure_future(broker.consume(QUEUE))
+    await wait_until(lambda: store.blocked() == 1, 5, "it waits for its turn")
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    return first
+
+
+def apart(one: Message, later: Message) -> float:
+    """Seconds between two claims, on the server's clock."""
+    assert one.delivery is not None
+    assert later.delivery is not None
+    return later.delivery.claimed_at - one.delivery.claimed_at
 
 
 def commands(store: RedisStore) -> int:

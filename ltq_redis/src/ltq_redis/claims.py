@@ -13,6 +13,7 @@ from ltq_core.abilities import undecodable
 from ltq_redis.queue import AHEAD, NEVER, Batch, Done, QueueState, Receipt
 from ltq_redis.reply import Found, open_message, text, unpack
 from ltq_redis.scripts import CLAIM, CLAIM_LIMITED, RECOVER
+from ltq_redis.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -50,6 +51,7 @@ class Claims:
         timed: Messages with a reserved slot, by their time on the loop's clock.
         suspicious: Queues where a suspect waits for a worker that holds nothing.
         suspects_since: When the first of them was seen, on the loop's clock.
+        turns: When this worker is to ask for slots.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Claims:
         self.timed: list[tuple[float, int, Message]] = []
         self.suspicious: set[QueueState] = set()
         self.suspects_since = NEVER
+        self.turns = Turns(link)
         self._link = link
         self._lease = settings.lease
         self._queues = queues
@@ -177,12 +180,13 @@ class Claims:
         args: list[Any] = [batch.worker, most, self._lease, int(self.holds_nothing())]
         args += [rate.interval, rate.burst] if rate else [0, 1]
         args += [int(limits.rate_keyed), limits.concurrency or 0]
-        args += [int(limits.concurrency_keyed), batch.worker.rpartition(".")[0]]
+        args += [int(limits.concurrency_keyed), queue.worker]
         late, queue.late = queue.late, 0.0
         args += [horizon, late, int(told)]
         reply = await self._run(CLAIM_LIMITED, keys, args, [batch], {})
         members = list(unpack(reply))
         claimed = self._note(batch, reply[HEAD:], members, float(reply[HEAD - 1]))
+        self.turns.watch(queue)
         await self._bury_bad()
         return claimed
 

@@ -173,6 +173,7 @@ class QueueState:
         woken: When a token of it was last used, on the loop's clock.
         late: By how many seconds the slots to come must be put off.
         told: When a claim last woke another worker for what it left, on the loop's clock.
+        worker: What the ids of all its batches begin with.
     """
 
     __slots__ = (
@@ -191,6 +192,7 @@ class QueueState:
         "rests_until",
         "told",
         "woken",
+        "worker",
     )
 
     def __init__(self, name: str, keys: QueueKeys, limits: QueueLimits | None) -> None:
@@ -205,8 +207,8 @@ class QueueState:
         self.rests_until = self.woken = 0.0
         self.late = self._missed = self._missed_at = 0.0
         self.told = -TELL
-        base = new_worker_id()
-        self._ids = (f"{base}.{number}" for number in itertools.count(1))
+        self.worker = new_worker_id()
+        self._ids = (f"{self.worker}.{number}" for number in itertools.count(1))
 
     def new_batch(self) -> Batch:
         """A batch for the next claim, under an id that was never used."""

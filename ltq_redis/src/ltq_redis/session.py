@@ -99,6 +99,7 @@ class Session:
     async def release(self) -> None:
         """Give back what was claimed but not returned, and wait for nothing more."""
         await self._waiter.leave()
+        await self._claims.turns.leave()
         await self._claims.recover()
         for message in self._consumer.unreturned():
             try:
@@ -114,16 +115,19 @@ class Session:
             await self._lease.stop()
             self.publisher.close()
             await self._waiter.leave()
+            await self._claims.turns.leave()
             for queue in self._queues.values():
                 for batch in list(queue.batches.values()):
                     await self._give_up(batch)
         finally:
+            self._claims.turns.close()
             self._lease.discard()
             for link in (self.link, self._sending, self._waiting):
                 await link.end()
 
     def discard(self) -> None:
         """Drop everything: the loop is closed, and its leases end by themselves."""
+        self._claims.turns.close()
         self._lease.discard()
         for link in (self.link, self._sending, self._waiting):
             link.drop()

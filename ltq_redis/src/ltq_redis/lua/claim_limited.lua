@@ -200,6 +200,13 @@ local function turn(wait)
   return wait
 end
 
+-- Who has taken its slot may have no room for the next one.
+local function give_turn_back()
+  if given and redis.call('GET', at.turn) == worker then
+    redis.call('DEL', at.turn)
+  end
+end
+
 local function next_due()
   local head = redis.call('ZRANGE', at.queue, 0, 0, 'WITHSCORES')
   local wait = head[2] and math.max(0, tonumber(head[2]) - now)
@@ -254,7 +261,11 @@ local function claim()
   if blocked == '' then
     return ''
   end
-  return blocked and precise(turn(blocked)) or next_due()
+  if blocked then
+    return precise(turn(blocked))
+  end
+  give_turn_back()
+  return next_due()
 end
 
 local fine, wait = pcall(claim)
