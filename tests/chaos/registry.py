@@ -24,6 +24,7 @@ MODULES = (
     "load",
     "sending",
     "limits",
+    "pauses",
     "schedules",
     "once",
     "tries",

@@ -243,10 +243,11 @@ def _expect_rate(
     stage.report.note(f"{len(starts)} in {span:.2f} s")
     fine = -SPAN * right <= span - right <= SPAN * right + lost
     stage.report.expect(fine, f"{span:.2f} s instead of {right:.2f} s")
-    _expect_busiest(stage, starts, rate, burst)
+    expect_busiest(stage, starts, rate, burst)
 
 
-def _expect_busiest(stage: Stage, starts: Sequence[Line], rate: float, burst: int) -> None:
+def expect_busiest(stage: Stage, starts: Sequence[Line], rate: float, burst: int) -> None:
+    """Expect no second to have more of *starts* than it may."""
     times = [line.at for line in starts]
     most = max(bisect_left(times, at + 1) - place for place, at in enumerate(times))
     stage.report.note(f"{most} in a second")
