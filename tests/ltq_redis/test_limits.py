@@ -173,6 +173,23 @@ async def test_keyed_limits_move_each_message_once_and_keep_their_order(
     await broker.close()
 
 
+async def test_slot_that_is_near_comes_after_free_ones_of_other_keys(
+    broker: RedisBroker, store: RedisStore
+) -> None:
+    await broker.set_limits(QUEUE, QueueLimits(Rate(0.04), rate_keyed=True))
+    await send(broker, *(f"a{number}" for number in range(9)), rate_key="a")
+    await send(broker, "b", rate_key="b")
+    order: list[str] = []
+    while len(order) < 10:
+        messages = await asyncio.wait_for(broker.consume_many([QUEUE], 1), 5)
+        order += [one.id for one in messages]
+        await broker.ack_many(messages)
+
+    assert order.index("b") <= 1
+    assert store.left_behind() == []
+    await broker.close()
+
+
 async def test_slots_are_remembered_until_they_are_over(
     broker: RedisBroker, store: RedisStore
 ) -> None:

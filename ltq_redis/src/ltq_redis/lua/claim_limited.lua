@@ -35,7 +35,7 @@ local now = clock()
 local due, till = precise(now), precise(now + ahead)
 -- Slots and their horizon are compared as Redis compares their texts: what is moved beyond
 -- it must not be found before it again.
-local horizon = tonumber(till)
+local horizon, soonest = tonumber(till), tonumber(due)
 local found = packed()
 local status, claimed, given = 'ok', 0, false
 
@@ -136,15 +136,16 @@ local function take_reserved()
   end
 end
 
--- What stands first in the lines of those keys whose next slot is near.
-local function take_lines()
+-- What stands first in the lines of those keys whose next slot comes by `latest`, which is
+-- `last` as text.
+local function take_lines(last, latest)
   while claimed < most do
-    local key = redis.call('ZRANGEBYSCORE', at.lines, '-inf', till, 'LIMIT', 0, 1)[1]
+    local key = redis.call('ZRANGEBYSCORE', at.lines, '-inf', last, 'LIMIT', 0, 1)[1]
     if not key then
       return
     end
     local member, slot = first_parked(at.parked, rate_line(key)), slot_of(key)
-    if member and slot <= horizon then
+    if member and slot <= latest then
       local blocked = admit(at.parked, member, opened_parked(member))
       if blocked then
         return blocked
@@ -160,11 +161,13 @@ local function take_lines()
 end
 
 -- Take one message from the queue, or move it; seconds to wait if it holds up the rest.
+-- With keys only a slot that is there now is taken at once: one that is merely near would
+-- come before the free slots of the keys behind it, each time again.
 local function consider(raw, score)
   local key = rate_key_of(raw)
   local slot = slot_of(key)
   local line = rate_keyed and redis.call('ZSCORE', at.lines, key)
-  if rate_keyed and (line or slot > horizon) then
+  if rate_keyed and (line or slot > soonest) then
     park(at.queue, raw, raw, score, rate_line(key))
     if not line then
       redis.call('ZADD', at.lines, precise(slot), key)
@@ -256,7 +259,7 @@ local function claim()
   end
   put_off()
   take_reserved()
-  local blocked = take_lines() or take_due()
+  local blocked = take_lines(due, soonest) or take_due() or take_lines(till, horizon)
   forget_slots()
   if blocked == '' then
     return ''
