@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,15 @@ import pytest
 
 from ltq_core.errors import DeferError, RejectError, RetryError
 from ltq_core.message import Message
+from ltq_core.middleware import Middleware
 from ltq_core.worker import Worker, current_message
 from working import make_worker, running, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from ltq_core.dead_letter import DeadLetter
+    from ltq_core.task import Task
 
 
 async def drained(worker: Worker) -> None:
@@ -199,6 +202,19 @@ def recursion() -> None:
     recursion()
 
 
+class RemembersTasks(Middleware):
+    """Puts the asyncio Task of each run into *tasks*."""
+
+    def __init__(self, tasks: set[Any]) -> None:
+        self._tasks = tasks
+
+    @asynccontextmanager
+    async def __call__(self, message: Message, task: Task[Any, Any]) -> AsyncIterator[None]:
+        """Note it, before the run."""
+        self._tasks.add(asyncio.current_task())
+        yield
+
+
 RAISED = [
     SystemExit(3),
     KeyboardInterrupt(),
@@ -216,7 +232,8 @@ RAISED = [
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
 def test_nothing_that_a_task_raises_stops_the_worker(raised: BaseException, plain: bool):
-    worker = make_worker()
+    tasks: set[Any] = set()
+    worker = make_worker(middlewares=[RemembersTasks(tasks)])
     after: list[int] = []
 
     def fails() -> None:
@@ -235,6 +252,7 @@ def test_nothing_that_a_task_raises_stops_the_worker(raised: BaseException, plai
 
     assert after == [1]
     assert letter.reason == "failed"
+    assert [task.exception() for task in tasks] == [None] * len(tasks)
 
 
 @pytest.mark.parametrize("plain", [False, True])

@@ -138,7 +138,10 @@ class Runs:
                 self._end(run)
                 continue
             token = running.set(run)
-            await self._run(run)
+            try:
+                await self._run(run)
+            except GeneratorExit:
+                return  # a run that waited was thrown it and has ended; Python repeats it here
             if runs:  # so it never waited
                 running.reset(token)
                 if _left_something(task, before):
