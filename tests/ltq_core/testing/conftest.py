@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ltq_core.testing import cancelling
+from ltq_core.testing import cancelling, fairness
 from ltq_core.testing.suite import Conformance
 from ltq_memory.lines import Entry
 
@@ -27,6 +27,7 @@ def assert_caught(monkeypatch: pytest.MonkeyPatch) -> Check:
     """
 
     monkeypatch.setattr(cancelling, "STUBBORN", 0.5)
+    monkeypatch.setattr(fairness, "SERVED", 0.5)
 
     def check(suite: type[Conformance], wrong: type[Any]) -> None:
         expected = getattr(wrong, "fails_with", AssertionError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ltq_core.testing.fairness import SERVED, wait_beside_a_busy_queue
+from ltq_core.testing.fairness import assert_both_are_served
 from ltq_core.testing.lab import A_MOMENT, OTHER, QUEUE, Lab, labels, message
 from ltq_core.testing.suite import Conformance, fact
 
@@ -82,8 +82,7 @@ class BatchFacts(Conformance):
     async def test_busy_queue_starves_no_other(self, lab: Lab) -> None:
         """While one queue is never empty, another one's messages come within two seconds."""
         for limit in (1, 10):
-            waited = await wait_beside_a_busy_queue(lab, lab.broker, limit)
-            assert waited < SERVED, f"consume_many with a limit of {limit}"
+            await assert_both_are_served(lab, lab.broker, limit)
 
     @fact
     async def test_acks_of_a_claim_are_settled(self, lab: Lab) -> None:

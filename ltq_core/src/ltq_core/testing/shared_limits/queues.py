@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from ltq_core.abilities import QueueLimits, Rate
-from ltq_core.testing.fairness import SERVED, wait_beside_a_busy_queue
+from ltq_core.testing.fairness import assert_both_are_served
 from ltq_core.testing.lab import OTHER, QUEUE, Lab, labels
 from ltq_core.testing.shared_limits.limits import QUICK, SLOW, Limited
 from ltq_core.testing.suite import fact
@@ -46,8 +46,7 @@ class LimitedQueueFacts(Limited):
         busy = (QueueLimits(QUICK), QueueLimits(Rate(0.001)), QueueLimits(concurrency=1))
         for limits, limit in product(busy, (1, 10)):
             worker = await self.worker(lab, limits)
-            waited = await wait_beside_a_busy_queue(lab, worker, limit)
-            assert waited < SERVED, f"consume_many with a limit of {limit}, and {limits}"
+            await assert_both_are_served(lab, worker, limit, f", and {limits}")
             await worker.close()
 
     @fact
@@ -56,8 +55,7 @@ class LimitedQueueFacts(Limited):
         worker = await lab.connect()
         await self.of(worker).set_limits(OTHER, QueueLimits(QUICK))
         for limit in (1, 10):
-            waited = await wait_beside_a_busy_queue(lab, worker, limit)
-            assert waited < SERVED, f"consume_many with a limit of {limit}"
+            await assert_both_are_served(lab, worker, limit)
 
     @fact
     async def test_limits_can_be_lifted(self, lab: Lab) -> None:
