@@ -162,7 +162,7 @@ def listed(value: Any) -> Any:
 
 
 modestly = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 
