@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PYTHON = (sys.executable,)
 QUICKSTART = "examples/quickstart.py"
+# The quickstart, which takes the folder in its argument for Python's library.
+QUICKSTART_WITH = """
+import runpy, sys, sysconfig
+sysconfig.get_path = {"stdlib": sys.argv[1]}.__getitem__
+runpy.run_path("examples/quickstart.py", run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -47,35 +55,52 @@ def test_quickstart_shows_its_results_in_a_pipe(here: CommandLine) -> None:
     shown = here.run(QUICKSTART, command=PYTHON)
 
     assert (shown.code, shown.err) == (0, "")
-    check_quickstart(shown.out)
+    files, known = check_quickstart(shown.out)
+    assert files > 400
+    assert known > 10_000
 
 
-def test_quickstart_shows_its_results_below_bars_on_a_terminal() -> None:
-    shown = on_a_terminal(QUICKSTART)
+@pytest.fixture
+def small_library(tmp_path: Path) -> Path:
+    """A few of the library's files, among them those that the quickstart lets fail."""
+    library = Path(sysconfig.get_path("stdlib"))
+    shutil.copytree(library / "asyncio", tmp_path / "asyncio")
+    for name in ("heapq.py", "queue.py", "sched.py"):
+        shutil.copy(library / name, tmp_path)
+    return tmp_path
+
+
+def test_quickstart_shows_its_results_below_bars_on_a_terminal(small_library: Path) -> None:
+    shown = on_a_terminal("-c", QUICKSTART_WITH, str(small_library))
 
     assert "━━━" in shown
-    check_quickstart(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown))
+    files, known = check_quickstart(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown))
+    assert files == len(list(small_library.rglob("*.py"))) + 1
+    assert known > 500
 
 
-def check_quickstart(shown: str) -> None:
-    """All files were read, three failed and were read again, one ended as a dead letter."""
+def check_quickstart(shown: str) -> tuple[int, int]:
+    """All files were read, three failed and were read again, one ended as a dead letter.
+
+    Returns:
+        How many files there were, and how many definitions in them.
+    """
     (read, files), (noted, known) = re.findall(r"(\d+)/(\d+)", shown)[-2:]
     assert (read, noted) == (files, known)
-    assert int(files) > 400
-    assert int(known) > 10_000
     assert re.search(r"^asyncio +[\d,]+ +[\d,]+ +[\d,]+ +\d+%", shown, re.MULTILINE)
     assert re.search(r"✓ [\d,]+ messages in [\d.]+ s, [\d,]+ a second", shown)
     assert "OSError: heapq" in shown
     assert "↻ 3 runs failed and were tried again" in shown
     assert "✗ dead letter: broken, SyntaxError: " in shown
     assert "lease" not in shown
+    return int(files), int(known)
 
 
-def on_a_terminal(script: str) -> str:
-    """What *script* shows on a terminal of its own."""
+def on_a_terminal(*args: str) -> str:
+    """What Python shows on a terminal of its own, started with *args*."""
     ours, its = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, script],
+        [sys.executable, *args],
         cwd=ROOT,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
         stdin=its,
