@@ -14,7 +14,7 @@ import time
 
 import ltq
 
-KEYS = 24
+KEYS = 12
 
 worker = ltq.Worker("keys", broker_url="memory://")
 keys: dict[int, bytes] = {}

@@ -171,7 +171,7 @@ def test_multithreading_keeps_the_event_loop_free(here: CommandLine) -> None:
     shown = here.run("examples/multithreading.py", command=PYTHON)
 
     assert (shown.code, shown.err) == (0, "")
-    assert shown.out.count("24 keys in") == 3
+    assert shown.out.count("12 keys in") == 3
     turns = [int(found) for found in re.findall(r"took (\d+) other turns", shown.out)]
     assert min(turns) >= 10
 
