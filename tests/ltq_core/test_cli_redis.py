@@ -14,6 +14,8 @@ __all__ = ["command_line"]
 
 TASKS = """
     import asyncio
+    import time
+
     import ltq
 
     worker = ltq.Worker("tasks")
@@ -27,7 +29,7 @@ TASKS = """
     async def blocking() -> None:
         print("started")
         while True:
-            pass
+            time.sleep(0.01)
 
     @worker.task
     async def quick() -> None:
