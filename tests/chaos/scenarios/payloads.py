@@ -32,7 +32,8 @@ SPOILED = ("queue", "ltq:deliveries", "ltq:suspects", "ltq:workers", "ltq:wake")
 async def fuzzed_bytes(stage: Stage) -> None:
     """Malformed and random bytes stand among the messages of a queue."""
     await stage.redis()
-    members = list(_fuzzed(stage.size(1000, 400)))
+    # Each once: one that is added again when it is a dead letter already is told of again.
+    members = list(dict.fromkeys(_fuzzed(stage.size(1000, 400))))
     workers = [stage.run(), stage.run()]
     with stage.server.client() as client:
         for n, raw in enumerate(members):
@@ -46,7 +47,7 @@ async def fuzzed_bytes(stage: Stage) -> None:
     missing = [repr(raw[:60]) for raw in members if _letter_id(raw) not in known]
     stage.report.note(f"{len(members)} bad members, {len(letters)} dead letters")
     stage.report.expect(not missing, f"no dead letter for {some(missing)}")
-    stage.report.expect(len(letters) == len(set(members)), "dead letters nobody asked for")
+    stage.report.expect(len(letters) == len(members), "dead letters nobody asked for")
     stage.report.expect(not stage.tally.lost(good), "a good message was lost")
     _expect_one_line_each(stage, [worker.log.read_text() for worker in workers], known)
 
@@ -117,7 +118,7 @@ async def _spoil(stage: Stage, key: str) -> None:
 
 
 def _fuzzed(count: int) -> Iterator[bytes]:
-    """Members that are no messages, each another one."""
+    """Members that are no messages."""
     dice = random.Random(4)
     fixed = [
         b"", b"\0", b"null", b"[]", b"{}", b'"text"', b"1e999", b"-", b"{" * 50_000,
