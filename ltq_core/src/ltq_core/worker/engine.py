@@ -46,6 +46,8 @@ class Engine:
         self._queues = tuple(tasks)
         self._concurrency = concurrency
         self._failures = 0
+        self._loop = asyncio.get_running_loop()
+        self._came: list[Message] = []
         self._settler = Settler(broker, name)
         self._threads = ThreadPool(concurrency, f"ltq-{name}")
         entries: dict[str, Entry] = {}
@@ -61,7 +63,7 @@ class Engine:
         Cancellation:
             What runs is given back at once.
         """
-        pump = asyncio.ensure_future(self._pump())
+        pump = asyncio.ensure_future(self._pump(stop))
         stopping = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait({pump, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -76,8 +78,8 @@ class Engine:
             self._settler.close()
             self._threads.close()
 
-    async def _pump(self) -> None:
-        """Claim and start, for ever.
+    async def _pump(self, stop: asyncio.Event) -> None:
+        """Claim and start, until *stop* is set.
 
         The next claim goes out before what a full one brought is even started, so that the
         broker works meanwhile; for that a claim asks for half of the slots, but two: a
@@ -85,24 +87,28 @@ class Engine:
         rest. What came alone starts at once.
         """
         runs, half = self.runs, max(2, self._concurrency // 2)
-        loop = asyncio.get_running_loop()
-        claim: asyncio.Task[list[Message]] | None = None
         asked = 0
+        messages: list[Message] = []
         while True:
-            if claim is None:
+            room = runs.free - len(messages)
+            self._came = messages
+            if len(messages) == asked and room > 0:
+                self._loop.call_soon(self._start)
+            else:
+                self._start()
                 while runs.free <= 0:
                     await runs.changed()
-                asked = min(runs.free, half)
-                claim = loop.create_task(self._claim(asked))
-            messages = await claim
-            claim = None
-            room = runs.free - len(messages)
-            if len(messages) == asked and room > 0:
-                asked = min(room, half)
-                claim = loop.create_task(self._claim(asked))
-                loop.call_soon(runs.start_all, messages)  # after the claim's first step
-            else:
-                runs.start_all(messages)
+                room = runs.free
+            if stop.is_set():
+                return
+            asked = min(room, half)
+            messages = await self._claim(asked)
+            self._start()  # in case the claim had nothing to wait for
+
+    def _start(self) -> None:
+        """Start what came and was not started yet."""
+        came, self._came = self._came, []
+        self.runs.start_all(came)
 
     async def _claim(self, limit: int) -> list[Message]:
         """Claim up to *limit* messages; none, after a while, if the broker is away."""
