@@ -13,8 +13,7 @@ from ltq_core.clock import now
 from ltq_core.errors import DecodeError, EncodeError
 
 
-@dataclass(slots=True)
-class Delivery:
+class Delivery(msgspec.Struct):
     """What a broker knows of a message that it handed out.
 
     Attributes:

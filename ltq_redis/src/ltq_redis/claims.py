@@ -263,13 +263,14 @@ class Claims:
         if status == "alone":
             queue.ready = True
 
-    def _open(self, batch: Batch, members: Iterable[Found], now: float) -> int:
+    def _open(self, batch: Batch, members: Sequence[Found], now: float) -> int:
         """Put what was leased where callers find it; how many messages that were."""
         queue, opened, offset = batch.queue, 0, self._read_clock(now)
         queue.batches[batch.worker] = batch
-        held = batch.held
-        for found in members:
+        held, paced = batch.held, queue.paced
+        if members:
             batch.late = 0
+        for found in members:
             raw, _, _, wait = found
             if raw in held:
                 continue
@@ -281,7 +282,7 @@ class Claims:
                 continue
             opened += 1
             held[raw] = message
-            if wait > 0 or (queue.paced and self.timed):  # not before an earlier slot
+            if wait > 0 or (paced and self.timed):  # not before an earlier slot
                 at = now + wait + offset
                 heapq.heappush(self.timed, (at, next(self._order), message))
             else:

@@ -47,11 +47,11 @@ def open_message(found: Found, batch: Batch, now: float) -> Message:
         DecodeError: It is no message, or names another queue.
     """
     raw, due, crashes, _ = found
-    message = Message.from_json(raw)
-    if message.task_name != batch.queue.name:
+    queue, message = batch.queue, Message.from_json(raw)
+    if message.task_name != queue.name:
         named = printable(message.task_name, 100)
-        raise DecodeError(f"It stands in '{batch.queue.name}' but names '{named}'.")
-    plain = not crashes and batch.queue.places_free and "unique" not in message.ctx
+        raise DecodeError(f"It stands in '{queue.name}' but names '{named}'.")
+    plain = not crashes and queue.places_free and "unique" not in message.ctx
     message.delivery = Delivery(Receipt(raw, batch, plain), due, now, crashes)
     return message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.abilities import ABILITIES
@@ -220,7 +220,7 @@ class Tap(Broker):
 def _twin(message: Message) -> Message:
     """*message* as it came, which is just now, under the same lease."""
     twin = as_it_came(message)
-    twin.delivery = message.delivery and replace(message.delivery)
+    twin.delivery = copy(message.delivery)
     return twin
 
 

@@ -54,6 +54,10 @@ local function join(at, W)
   redis.call('ZADD', at.workers, deadline, W)
 end
 
+local function first_suspect(at)
+  return redis.call('ZRANGEBYSCORE', at.suspects, '-inf', due, 'WITHSCORES', 'LIMIT', 0, 1)
+end
+
 local function take_suspect(at, W, head)
   local crashes = crashes_of(at.deliveries, head[1])
   join(at, W)
@@ -64,12 +68,12 @@ end
 
 -- All that may fail is read before the first write: an error must not part a message
 -- from its queue.
-local function take_due(at, W, most)
+local function take_due(at, W, most, crashed)
   local rows = redis.call('ZRANGEBYSCORE', at.queue, '-inf', due, 'WITHSCORES', 'LIMIT', 0, most)
   if #rows == 0 then
     return 0
   end
-  if redis.call('EXISTS', at.deliveries) == 0 then
+  if not crashed then
     pack_rows(found, rows)
   else
     for i = 1, #rows, 2 do
@@ -103,17 +107,19 @@ local row
 local function claim(at, W, most)
   row.status = 'ok'
   row.claimed = leased(found, at.workers, at.processing, at.deliveries, W)
-  if row.claimed > 0 or redis.call('EXISTS', at.paused) == 1 then
+  -- Of what is rare one question tells that none is there.
+  local rare = redis.call('EXISTS', at.paused, at.suspects, at.deliveries) > 0
+  if row.claimed > 0 or (rare and redis.call('EXISTS', at.paused) == 1) then
     limit = limit - row.claimed
     return
   end
-  local head = redis.call('ZRANGEBYSCORE', at.suspects, '-inf', due, 'WITHSCORES', 'LIMIT', 0, 1)
+  local head = rare and first_suspect(at) or {}
   if #head == 2 and idle and #found.rows == 0 then
     take_suspect(at, W, head)
     row.status, row.claimed, limit = 'alone', 1, 0
   else
     row.status = #head == 2 and 'suspects' or 'ok'
-    row.claimed = take_due(at, W, most)
+    row.claimed = take_due(at, W, most, rare)
     limit = limit - row.claimed
   end
   row.wait = next_due(at)
