@@ -214,7 +214,7 @@ async def test_dead_letters_expire_by_the_clock() -> None:
 
 @pytest.mark.usefixtures("_no_warnings_logged")
 def test_week_of_ticks_delays_and_retries_passes_in_seconds() -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     runs = run_virtual(busy_time(timedelta(days=7)))
 
@@ -222,7 +222,7 @@ def test_week_of_ticks_delays_and_retries_passes_in_seconds() -> None:
     assert ticks == [300 * n for n in range(1, 7 * 288 + 1)]
     assert sum(name(one) == "reminder" and one.outcome == "done" for one in runs) > 1000
     assert max(one.attempt for one in runs) > 2
-    assert time.monotonic() - started < 20  # about 1.5 s on a core of its own
+    assert time.process_time() - started < 10  # of CPU; about 1.5 on a quiet machine
 
 
 @pytest.mark.usefixtures("_no_warnings_logged")

@@ -343,7 +343,7 @@ def test_concurrency_bounds_the_whole_worker():
 
 def test_plain_tasks_run_in_as_many_threads_as_the_concurrency():
     worker = make_worker(concurrency=20)
-    together = threading.Barrier(20, timeout=10)
+    together = threading.Barrier(20, timeout=30)
     threads: set[str] = set()
 
     @worker.task
