@@ -19,6 +19,7 @@ LAYERS = (
     "values",
     "errors",
     "logger",
+    "patience",
     "clock",
     "message",
     "hookspecs",

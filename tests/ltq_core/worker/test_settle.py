@@ -12,7 +12,7 @@ from ltq_core.errors import BrokerUnavailableError, LeaseLostError
 from ltq_core.message import Delivery, Message
 from ltq_core.testing import run_virtual
 from ltq_core.worker.outcome import Again, Dead
-from ltq_core.worker.settle import ACK_LINGER, LONGEST_PAUSE, Settler, patiently, pause
+from ltq_core.worker.settle import ACK_LINGER, Settler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -394,19 +394,3 @@ def test_close_gives_up_what_is_not_settled_yet(broker: Graveyard):
     run_virtual(main())
 
     assert broker.calls == []
-
-
-@pytest.mark.parametrize(("attempt", "longest"), [(0, 0.05), (1, 0.1), (4, 0.8)])
-def test_pause_doubles_up_to_a_second(attempt: int, longest: float):
-    pauses = [pause(attempt) for _ in range(100)]
-
-    assert longest / 2 <= min(pauses) <= max(pauses) <= longest
-    assert max(pause(10_000) for _ in range(100)) <= LONGEST_PAUSE
-
-
-def test_other_errors_are_not_repeated():
-    async def fails() -> None:
-        raise LeaseLostError("gone")
-
-    with pytest.raises(LeaseLostError):
-        asyncio.run(patiently(fails, "It"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ltq_core.errors import BrokerUnavailableError
 from ltq_core.logger import get_logger
+from ltq_core.patience import LONGEST_PAUSE, patiently
 from ltq_core.scheduler.store_clock import StoreClock
 from ltq_core.scheduler.ticker import Ticker
-from ltq_core.worker.settle import LONGEST_PAUSE, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ltq_core.worker.settle import patiently
+from ltq_core.patience import patiently
 
 if TYPE_CHECKING:
     from ltq_core.abilities import Ticks

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ltq_core.errors import LTQError
 from ltq_core.logger import describe, get_logger
+from ltq_core.patience import pause
 from ltq_core.scheduler.owed import LIMIT, latest, missed
-from ltq_core.worker.settle import pause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import BrokerError, BrokerUnavailableError, LeaseLostError
 from ltq_core.logger import describe, get_logger
+from ltq_core.patience import pause
 from ltq_core.worker.call import make_call
 from ltq_core.worker.ctx import restore_arguments
 from ltq_core.worker.runs import Entry, Run, Runs
-from ltq_core.worker.settle import Settler, pause
+from ltq_core.worker.settle import Settler
 from ltq_core.worker.stack import compile_stack
 from ltq_core.worker.threads import ThreadPool
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.abilities import DeadLetters
-from ltq_core.errors import BrokerUnavailableError, EncodeError, LeaseLostError
+from ltq_core.errors import EncodeError, LeaseLostError
 from ltq_core.logger import describe, get_logger
+from ltq_core.patience import patiently
 from ltq_core.worker.ctx import restore_arguments, restored, storable
 from ltq_core.worker.outcome import Again, Dead, Outcome, count_try, letter
 
@@ -23,25 +23,6 @@ log = get_logger("worker")
 # How long a finished run waits for the next claim to carry its ack, in seconds. A
 # guess: more than a round trip to a near broker, and nothing that anybody notices.
 ACK_LINGER = 0.002
-LONGEST_PAUSE = 1.0
-
-
-def pause(attempt: int) -> float:
-    """Seconds to wait after *attempt* failures: up to a second, doubling, jittered."""
-    return min(LONGEST_PAUSE, 0.05 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
-
-
-async def patiently(call: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Repeat *call* until the broker answers, with a warning line an attempt."""
-    attempt = 0
-    while True:
-        try:
-            return await call()
-        except BrokerUnavailableError as error:
-            delay = pause(attempt)
-            attempt += 1
-            log.warning("%s is tried again in %.2f s: %s", what, delay, describe(error))
-            await asyncio.sleep(delay)
 
 
 class Settler:

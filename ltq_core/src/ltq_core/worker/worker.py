@@ -12,13 +12,13 @@ from ltq_core.abilities import SharedLimits
 from ltq_core.broker import Broker, broker_url_of
 from ltq_core.errors import BrokerUnavailableError, ConfigurationError, DuplicateWorkerError
 from ltq_core.logger import describe, get_logger
+from ltq_core.patience import pause
 from ltq_core.plugins import default_middlewares, join_late, worker_lifespans
 from ltq_core.task import Task
 from ltq_core.worker import stack
 from ltq_core.worker.engine import Engine
 from ltq_core.worker.options import check_parameters, parse_options
 from ltq_core.worker.prepare import Prepared
-from ltq_core.worker.settle import pause
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
