@@ -43,11 +43,11 @@ class PlainBroker(MemoryBroker):
 class TestPlainBroker(BrokerConformance):
     """The contract, by the defaults."""
 
-    lease = 0.4
+    lease = 0.8
 
     @pytest.fixture
     def make_broker(self) -> Callable[[], Awaitable[Broker]]:
-        self.url = f"memory://{uuid.uuid4().hex}?lease=0.4"
+        self.url = f"memory://{uuid.uuid4().hex}?lease=0.8"
 
         async def make() -> Broker:
             return PlainBroker(self.url)
