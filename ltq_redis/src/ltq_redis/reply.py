@@ -19,7 +19,7 @@ deliveries that ended with their worker, and the seconds until its reserved slot
 
 
 def unpack(reply: Sequence[Any]) -> Iterator[Found]:
-    """The members in a reply's first three values; see ``common.lua``."""
+    """The members in a reply's first three values; see ``packed.lua``."""
     rows, crashes, waits = reply[:3]
     return zip(
         rows[::2],

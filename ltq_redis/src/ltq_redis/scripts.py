@@ -23,12 +23,12 @@ def _load(name: str, *shared: str) -> Script:
 
 
 PUBLISH = _load("publish")
-CLAIM = _load("claim")
-CLAIM_LIMITED = _load("claim_limited", "limits")
+CLAIM = _load("claim", "packed")
+CLAIM_LIMITED = _load("claim_limited", "packed", "limits")
 SETTLE = _load("settle", "limits", "letters")
 BEAT = _load("beat")
 RECLAIM = _load("reclaim", "limits")
-RECOVER = _load("recover")
+RECOVER = _load("recover", "packed")
 TOKEN = _load("token")
 TURN = _load("turn")
 TICK = _load("tick")

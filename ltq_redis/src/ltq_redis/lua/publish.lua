@@ -22,6 +22,11 @@ for i = 1, #ARGV, 3 do
   first[queue] = math.min(first[queue] or due, due)
 end
 
+local function leads(key, due)
+  local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return head[2] and due <= tonumber(head[2])
+end
+
 local answers = {}
 for queue = 1, #KEYS / 2 do
   local key, tokens = KEYS[2 * queue - 1], KEYS[2 * queue]
@@ -32,13 +37,10 @@ for queue = 1, #KEYS / 2 do
     -- call is sent again.
     answers[queue] = string.find(reply.err, 'OOM', 1, true) and reply.err or wrong_type(reply)
   end
-  if answers[queue] == '' then
-    local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    -- A message that is due wakes somebody whatever stands before it; a delayed one
-    -- only if it is the new first, whose time nobody waits for yet.
-    if first[queue] <= now + 0.001 or (head[2] and first[queue] <= tonumber(head[2])) then
-      wake(tokens)
-    end
+  -- A message that is due wakes somebody whatever stands before it; a delayed one only if
+  -- it is the new first, whose time nobody waits for yet.
+  if answers[queue] == '' and (first[queue] <= now + 0.001 or leads(key, first[queue])) then
+    wake(tokens)
   end
 end
 return answers
