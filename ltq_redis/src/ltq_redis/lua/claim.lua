@@ -73,13 +73,7 @@ local function take_due(at, W, most, crashed)
   if #rows == 0 then
     return 0
   end
-  if not crashed then
-    pack_rows(found, rows)
-  else
-    for i = 1, #rows, 2 do
-      pack(found, rows[i], rows[i + 1], crashes_of(at.deliveries, rows[i]), 0)
-    end
-  end
+  pack_rows(found, rows, crashed and at.deliveries or nil)
   local last = #rows / 2 - 1
   join(at, W)
   redis.call('ZRANGESTORE', at.processing, at.queue, 0, last)

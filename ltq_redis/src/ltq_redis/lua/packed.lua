@@ -13,14 +13,14 @@ local function pack(into, raw, score, crashes, wait)
   into.special = into.special or crashes > 0 or wait > 0
 end
 
--- Pack a whole list, of messages that never crashed and need not wait.
-local function pack_rows(into, rows)
-  if #into.rows == 0 then
+-- Pack a whole list; none of its messages ever crashed where `deliveries` is nil.
+local function pack_rows(into, rows, deliveries)
+  if not deliveries and #into.rows == 0 then
     into.rows = rows
     return
   end
   for i = 1, #rows, 2 do
-    pack(into, rows[i], rows[i + 1], 0, 0)
+    pack(into, rows[i], rows[i + 1], deliveries and crashes_of(deliveries, rows[i]) or 0, 0)
   end
 end
 
@@ -43,8 +43,6 @@ local function leased(into, workers, processing, deliveries, W)
     return 0
   end
   local rows = redis.call('ZRANGE', processing, 0, -1, 'WITHSCORES')
-  for i = 1, #rows, 2 do
-    pack(into, rows[i], rows[i + 1], crashes_of(deliveries, rows[i]), 0)
-  end
+  pack_rows(into, rows, deliveries)
   return #rows / 2
 end

@@ -9,9 +9,7 @@ local found = packed()
 local answer = { '', '', '', precise(clock()) }
 for i = 1, #KEYS, 2 do
   local rows = redis.call('ZRANGE', KEYS[i], 0, -1, 'WITHSCORES')
-  for j = 1, #rows, 2 do
-    pack(found, rows[j], rows[j + 1], crashes_of(KEYS[i + 1], rows[j]), 0)
-  end
+  pack_rows(found, rows, KEYS[i + 1])
   answer[#answer + 1] = #rows / 2
 end
 return unpacked(found, answer)
