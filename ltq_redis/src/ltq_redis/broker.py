@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ltq_core import Broker, BrokerUnavailableError, EncodeError, Message, PerLoop, redact
 from ltq_redis import dead, inspection
-from ltq_redis.keys import QueueKeys
+from ltq_redis.keys import keys_of
 from ltq_redis.link import Link, retrying
 from ltq_redis.publisher import Parcel
 from ltq_redis.queue import Fate, doubting
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from ltq_core import DeadLetter, LiveWorker, QueueLimits, QueueStats
+    from ltq_redis.keys import QueueKeys
 
 DEFAULT_URL = "redis://localhost:6379"
 
@@ -82,9 +83,8 @@ class RedisBroker(Broker):
     async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
         """See `Broker.publish_many`; a thousand messages travel in one call."""
         by_tag: dict[str, list[Parcel]] = {}
-        keys: dict[str, QueueKeys] = {}
         for message in messages:
-            parcel = self._parcel(message, delay, keys)
+            parcel = self._parcel(message, delay)
             by_tag.setdefault(parcel.keys.tag, []).append(parcel)
         for tag, parcels in by_tag.items():
             await self._session(tag).publisher.send_many(parcels)
@@ -246,17 +246,10 @@ class RedisBroker(Broker):
         return self._session(self._tag(message.task_name))
 
     def _keys(self, queue: str) -> QueueKeys:
-        return QueueKeys(queue, self._settings.prefix, self._settings.tagged)
+        return keys_of(queue, self._settings.prefix, self._settings.tagged)
 
-    def _parcel(
-        self, message: Message, delay: float, known: dict[str, QueueKeys] | None = None
-    ) -> Parcel:
-        keys = None if known is None else known.get(message.task_name)
-        if keys is None:
-            keys = self._keys(message.task_name)
-            if known is not None:
-                known[message.task_name] = keys
-        return Parcel(keys, self._encode(message), max(delay, 0))
+    def _parcel(self, message: Message, delay: float) -> Parcel:
+        return Parcel(self._keys(message.task_name), self._encode(message), max(delay, 0))
 
     def _encode(self, message: Message) -> bytes:
         raw = message.to_json()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ltq_core import ConfigurationError
 
 
@@ -50,3 +52,9 @@ class QueueKeys:
     def unique(self, key: str) -> str:
         """The holder of a unique key."""
         return f"{self.prefix}ltq:unique:{self.written}:{key}"
+
+
+@lru_cache(maxsize=1024)
+def keys_of(queue: str, prefix: str, tagged: bool) -> QueueKeys:
+    """The keys of *queue*, built once: every send asks for them."""
+    return QueueKeys(queue, prefix, tagged)

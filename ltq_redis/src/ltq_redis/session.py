@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core import BrokerError, BrokerUnavailableError, LeaseLostError, get_logger
 from ltq_redis.claims import SUSPECT, Claims
 from ltq_redis.consumer import Consumer
-from ltq_redis.keys import QueueKeys
+from ltq_redis.keys import keys_of
 from ltq_redis.lease import Lease, reclaim
 from ltq_redis.link import Link, retrying
 from ltq_redis.publisher import Publisher
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ltq_core import DeadLetter, Message, QueueLimits
+    from ltq_redis.keys import QueueKeys
     from ltq_redis.settings import Settings
     from ltq_redis.topology import Topology
 
@@ -54,7 +55,7 @@ class Session:
 
     def keys(self, queue: str) -> QueueKeys:
         """The keys of *queue*."""
-        return QueueKeys(queue, self._settings.prefix, self._settings.tagged)
+        return keys_of(queue, self._settings.prefix, self._settings.tagged)
 
     async def consume_many(
         self,
