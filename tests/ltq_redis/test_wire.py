@@ -125,6 +125,33 @@ async def test_large_reply_arrives_whole(redis_client: redis.Redis) -> None:
     assert reply == large
 
 
+@pytest.mark.parametrize("order", [(0.02, 60), (60, 0.02)])
+async def test_overdue_reply_ends_the_connection_for_all(order: tuple[float, float]) -> None:
+    wire, sink, now = Wire(), Sink(), asyncio.get_running_loop().time()
+    wire.connection_made(sink)
+    calls = {wait: wire.request("PING", deadline=now + wait) for wait in order}
+    with pytest.raises(TimeoutError):
+        await calls[0.02]
+
+    assert sink.aborted
+    wire.connection_lost(None)
+    with pytest.raises(ConnectionError):
+        await calls[60]
+
+
+async def test_next_deadline_is_kept_after_a_reply_came_in_time() -> None:
+    wire, sink, now = Wire(), Sink(), asyncio.get_running_loop().time()
+    wire.connection_made(sink)
+    first = wire.request("PING", deadline=now + 0.01)
+    second = wire.request("PING", deadline=now + 0.02)
+    feed(wire, b"+PONG\r\n")
+    with pytest.raises(TimeoutError):
+        await second
+
+    assert await first == b"PONG"
+    assert sink.aborted
+
+
 async def test_open_calls_fail_when_the_connection_ends(redis_client: redis.Redis) -> None:
     wire = await opened(redis_client)
     waiting = wire.request("BLPOP", "no-such-key", 5)

@@ -119,17 +119,18 @@ class Link:
     ) -> Any:
         if self._ended:
             raise ClosedError("The broker was closed.")
+        deadline = asyncio.get_running_loop().time() + timeout
         try:
-            async with asyncio.timeout(timeout):
-                wire = self._wire
-                if wire is None or wire.closed:
+            wire = self._wire
+            if wire is None or wire.closed:
+                async with asyncio.timeout_at(deadline):
                     wire = await self._open()
-                if script is not None and script.sha not in self._taught:
-                    # Right before its first call: one that is answered with NOSCRIPT and
-                    # sent again would come after those that were made meanwhile.
-                    self._taught.add(script.sha)
-                    wire.tell("SCRIPT", "LOAD", script.text)
-                return await wire.request(*args)
+            if script is not None and script.sha not in self._taught:
+                # Right before its first call: one that is answered with NOSCRIPT and
+                # sent again would come after those that were made meanwhile.
+                self._taught.add(script.sha)
+                wire.tell("SCRIPT", "LOAD", script.text)
+            return await wire.request(*args, deadline=deadline)
         except TimeoutError as error:
             self.drop()
             text = f"{self._server} did not answer within {timeout:g} s"

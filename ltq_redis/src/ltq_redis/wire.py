@@ -8,6 +8,7 @@ Source: the Redis serialization protocol specification, version 2.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from contextlib import suppress
 from typing import Any, cast
@@ -43,6 +44,9 @@ class Wire(asyncio.BufferedProtocol):
 
     A caller that is cancelled loses its reply and no more: the next reply still meets
     the next request.
+
+    One timer watches all replies that are due: a timeout of its own for each call takes
+    the caller more time than writing the call does.
     """
 
     def __init__(self) -> None:
@@ -50,12 +54,17 @@ class Wire(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._replies = hiredis.Reader(replyError=ReplyError, notEnoughData=_INCOMPLETE)
         self._incoming = memoryview(bytearray(ROOM))
-        self._pending: deque[asyncio.Future[Any]] = deque()
+        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._watch: asyncio.TimerHandle | None = None
+        self._watched = math.inf
         self._transport: asyncio.Transport | None = None
         self._lost: asyncio.Future[None] = self._loop.create_future()
 
-    def request(self, *args: Arg) -> asyncio.Future[Any]:
+    def request(self, *args: Arg, deadline: float = math.inf) -> asyncio.Future[Any]:
         """Send a command now; its reply, a `ReplyError` among them, comes later.
+
+        Where it has not come at *deadline*, on the loop's clock, the future raises
+        TimeoutError, and the connection is closed.
 
         Raises:
             ConnectionError: The connection is closed.
@@ -65,7 +74,9 @@ class Wire(asyncio.BufferedProtocol):
         # First: where that fails nobody may wait for a reply. Its stub takes one argument only.
         data = hiredis.pack_command(cast("Any", args))
         reply = self._loop.create_future()
-        self._pending.append(reply)
+        self._pending.append((reply, deadline))
+        if deadline < self._watched:
+            self._watch_until(deadline)
         self._transport.write(data)
         return reply
 
@@ -114,7 +125,7 @@ class Wire(asyncio.BufferedProtocol):
                 if not self._pending:
                     self.drop()  # nobody asked: the two sides are out of step
                     return
-                future = self._pending.popleft()
+                future, _ = self._pending.popleft()
                 if not future.done():
                     future.set_result(reply)
         except hiredis.ProtocolError:
@@ -123,7 +134,9 @@ class Wire(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         self.closed = True
-        for future in self._pending:
+        if self._watch is not None:
+            self._watch.cancel()
+        for future, _ in self._pending:
             if not future.done():
                 future.set_exception(
                     ConnectionResetError(str(exc or "the connection was closed"))
@@ -131,6 +144,25 @@ class Wire(asyncio.BufferedProtocol):
         self._pending.clear()
         if not self._lost.done() and not self._loop.is_closed():
             self._lost.set_result(None)
+
+    def _watch_until(self, deadline: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watched = deadline
+        self._watch = self._loop.call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        """Close the connection if a reply is overdue; or look again when the next is."""
+        self._watch, self._watched = None, math.inf
+        due = min((deadline for _, deadline in self._pending), default=math.inf)
+        if due > self._loop.time():
+            if due < math.inf:
+                self._watch_until(due)
+            return
+        for future, deadline in self._pending:
+            if deadline <= due and not future.done():
+                future.set_exception(TimeoutError())
+        self.drop()
 
 
 def _close_without_loop(transport: Any) -> None:
