@@ -131,12 +131,11 @@ class Link:
                 self._taught.add(script.sha)
                 wire.tell("SCRIPT", "LOAD", script.text)
             return await wire.request(*args, deadline=deadline)
+        # With either the connection is closed already, and another one may be open by now.
         except TimeoutError as error:
-            self.drop()
             text = f"{self._server} did not answer within {timeout:g} s"
             raise BrokerUnavailableError(text) from error
         except OSError as error:
-            self.drop()
             raise BrokerUnavailableError(
                 f"{self._server} cannot be reached: {error}"
             ) from error
