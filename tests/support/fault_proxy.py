@@ -82,7 +82,7 @@ class FaultProxy:
     def start(self) -> FaultProxy:
         """Begin to listen."""
         self._thread.start()
-        start = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        start = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self._server = self._run(start)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -116,11 +116,12 @@ class FaultProxy:
         return asyncio.run_coroutine_threadsafe(call, self._loop).result(10)
 
     async def _close(self) -> None:
-        self._server.close()
+        self._away = True  # for those that are accepted by now, or shake hands
         self._abort_all()
-        served = asyncio.all_tasks() - {asyncio.current_task()}
-        if served:
+        while served := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(served)
+        # Last: asyncio loses the socket of a client that it accepts for a closed server.
+        self._server.close()
 
     def _abort_all(self) -> None:
         for wire in self._wires:
@@ -130,10 +131,8 @@ class FaultProxy:
         if self._away:
             writer.transport.abort()
             return
-        self._wires.add(writer)  # here, so that one that shakes hands yet is cut as well
+        self._wires.add(writer)
         try:
-            if self._tls is not None:
-                await writer.start_tls(self._tls)
             answers, server = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
             writer.transport.abort()
