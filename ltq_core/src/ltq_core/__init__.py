@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ltq_core.abilities import UniquePublish as UniquePublish
     from ltq_core.app import App as App
     from ltq_core.broker import Broker as Broker
+    from ltq_core.clock import now as now
+    from ltq_core.clock import uptime as uptime
     from ltq_core.dead_letter import DeadLetter as DeadLetter
     from ltq_core.dead_letter import revived as revived
     from ltq_core.dead_letter import undecodable as undecodable
@@ -76,6 +78,7 @@ _NAMES = {
     " Rate SharedLimits Ticks UniquePublish",
     "app": "App",
     "broker": "Broker",
+    "clock": "now uptime",
     "dead_letter": "DeadLetter revived undecodable",
     "errors": "BrokerError BrokerUnavailableError ConfigurationError DecodeError DeferError"
     " DuplicateMessageError DuplicateWorkerError EncodeError LTQError LeaseLostError"

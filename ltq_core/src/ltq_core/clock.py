@@ -49,7 +49,11 @@ def virtual_clock() -> Clock | None:
 
 
 def now() -> float:
-    """Seconds since the Unix epoch (a wall clock, for stored times)."""
+    """Seconds since the Unix epoch (a wall clock, for stored times).
+
+    A store inside the process that takes its times from here and from `uptime` keeps step
+    with a test's virtual clock.
+    """
     return time.time() if _virtual is None else _virtual.wall_time()
 
 

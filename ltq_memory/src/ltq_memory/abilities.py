@@ -13,9 +13,10 @@ from ltq_core import (
     Message,
     QueueLimits,
     QueueStats,
+    now,
     revived,
+    uptime,
 )
-from ltq_core.clock import now, uptime
 from ltq_memory.leases import lost, receipt
 from ltq_memory.lines import Entry
 

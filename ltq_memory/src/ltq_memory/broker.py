@@ -7,8 +7,16 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, ClassVar
 
-from ltq_core import Broker, DecodeError, Message, describe, get_logger, printable, undecodable
-from ltq_core.clock import now
+from ltq_core import (
+    Broker,
+    DecodeError,
+    Message,
+    describe,
+    get_logger,
+    now,
+    printable,
+    undecodable,
+)
 from ltq_memory.abilities import Abilities
 from ltq_memory.leases import lost, receipt
 from ltq_memory.lines import Entry

@@ -6,8 +6,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ltq_core import Delivery, QueueLimits
-from ltq_core.clock import now, uptime
+from ltq_core import Delivery, QueueLimits, now, uptime
 from ltq_memory.leases import Epoch, Lease
 
 if TYPE_CHECKING:

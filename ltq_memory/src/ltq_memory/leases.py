@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ltq_core import LeaseLostError
-from ltq_core.clock import uptime
+from ltq_core import LeaseLostError, uptime
 
 if TYPE_CHECKING:
     from ltq_core import Delivery, Message

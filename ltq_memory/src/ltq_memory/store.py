@@ -6,8 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ltq_core import BrokerUnavailableError
-from ltq_core.clock import now, uptime
+from ltq_core import BrokerUnavailableError, now, uptime
 from ltq_memory.claims import Claim
 from ltq_memory.leases import Epoch, Lease
 from ltq_memory.queues import Queue
