@@ -12,6 +12,7 @@ from ltq_core import BrokerUnavailableError
 from ltq_core.abilities import QueueLimits
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
+from ltq_redis.link import Link
 from redis_store import OTHER, QUEUE, RedisStore, message
 from small_worker import SmallWorker
 
@@ -273,6 +274,36 @@ async def test_token_is_replaced_where_the_server_is_busy_as_a_worker_leaves(
     [one] = await asyncio.wait_for(call, SOON)
     await staying.ack(one)
     await end(leaving, staying)
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["stays", "cut"])
+async def test_token_is_replaced_that_comes_as_another_queue_joins(
+    any_server: RedisServer,
+    own_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    cut: bool,
+) -> None:
+    broker, store = RedisBroker(any_server.url), RedisStore(own_client, "")
+    server, close = own_client.connection_pool.get_connection(), Link.close
+    call = asyncio.ensure_future(broker.consume_many([QUEUE], 10))
+    await wait_until(lambda: store.blocked() == 1, 5, "it waits for a token")
+
+    async def close_as_a_message_comes(link: Link) -> None:
+        # All of it comes to the server at once, and the end of the connection last.
+        server.send_command("EVAL", BUSY, 0)
+        server.send_command("ZADD", store.keys().queue, 0, message("a").to_json())
+        server.send_command("RPUSH", store.keys().wake, 1)
+        if cut:
+            joining.cancel()
+        await close(link)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Link, "close", close_as_a_message_comes)
+        joining = asyncio.ensure_future(broker.consume_many([OTHER], 10))
+        [one] = await asyncio.wait_for(call, SOON)
+    joining.cancel()
+    await broker.ack(one)
+    await end(broker)
 
 
 async def test_closing_ends_a_call_that_waits(

@@ -56,7 +56,11 @@ class Waiter:
         """
         self._unwanted.difference_update(queues)
         if self._call is not None and not self._covered.issuperset(queues):
-            await self.close()
+            try:
+                await self.close()
+            finally:
+                self.poke()  # then all look again, and whoever waits next waits for all
+            return
         if self._call is None:
             self._covered = frozenset(self._queues.values()) - self._unwanted
             self._call = self._loop.create_task(self._block())
@@ -99,19 +103,33 @@ class Waiter:
             for queue in unknown:
                 queue.ready = True
 
-    async def close(self) -> None:
-        """Stop blocking; a token that was on its way is made up for by a look at all."""
+    async def close(self) -> bool:
+        """Stop blocking; a token that was on its way is made up for by a look at all.
+
+        Returns:
+            Whether the server knows of it, so that it gives no token to nobody any more.
+        """
         call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
+        if call is None:
+            return True
+        call.cancel()
+        try:
             await asyncio.wait({call})
-            await self._waiting.close()  # or the server would go on giving tokens to nobody
+            await self._waiting.close()
+            # Redis gives tokens to a connection that was closed until it has heard of it, 6.2
+            # for all calls that come at once with the end: so what follows comes later.
+            await self._link.call("EXISTS", *(queue.keys.wake for queue in self._covered))
+        except BrokerError as error:
+            log.debug("A token may be lost, and a sweep replaces it: %s", error)
+            return False
+        finally:
             self._look_everywhere()
+        return True
 
     async def leave(self) -> None:
         """Stop blocking, and hand on whatever token was spent on this worker."""
-        await self.close()
-        await self._hand_on(self._covered, ended=True)
+        if await self.close():
+            await self._hand_on(self._covered)
 
     def fail(self, error: BrokerError) -> None:
         """Let all who wait raise *error*."""
@@ -178,17 +196,13 @@ class Waiter:
         self._unwanted.add(queue)  # until somebody waits for it, or it would come again at once
         await self._hand_on((queue,))
 
-    async def _hand_on(self, queues: Collection[QueueState], *, ended: bool = False) -> None:
-        """Give others the tokens of *queues*; *ended* if this worker waited until now."""
+    async def _hand_on(self, queues: Collection[QueueState]) -> None:
+        """Give others the tokens of *queues*."""
         keys: list[str] = []
         for queue in queues:
             keys += (queue.keys.queue, queue.keys.suspects, queue.keys.wake)
         if keys:
             try:
-                if ended:
-                    # Redis 6.2 frees a connection that was closed only after the calls that
-                    # came with its end, and would give it this token: so not in one go.
-                    await self._link.call("EXISTS", *keys)
                 await self._link.run(TOKEN, keys, [])
             except BrokerError as error:
                 log.debug("A token is lost, and a sweep replaces it: %s", error)
