@@ -76,6 +76,23 @@ async def test_several_dead_workers_are_taken_over_in_one_beat(
     assert set(worker.runs.values()) == {1}
 
 
+async def test_messages_of_a_frozen_worker_need_no_token_to_be_taken_over(
+    redis_url: str, store: RedisStore, redis_client: redis.Redis
+) -> None:
+    """It still waits for a token, as the server sees it, and was there first."""
+    store.put_dead_worker("frozen", message("a"))
+    frozen = redis_client.connection_pool.make_connection()
+    frozen.send_command("BLPOP", store.keys().wake, 0)
+    await wait_until(lambda: store.blocked() == 1, 5, "the frozen worker waits")
+    broker = RedisBroker(redis_url)
+    taken = await asyncio.wait_for(broker.consume(QUEUE), LEASE)
+    await broker.ack(taken)
+    await broker.close()
+    frozen.disconnect()
+
+    assert taken.id == "a"
+
+
 async def test_nothing_is_taken_over_for_most_of_a_lease_after_a_beat_that_failed(
     proxied_url: str, store: RedisStore, proxy: FaultProxy
 ) -> None:

@@ -110,7 +110,7 @@ class Lease:
                 if self._note(batch, count):
                     lost.append(queue.name)
             if time.monotonic() >= self._patient_until:
-                await self._take_over_all(queue.keys, [text(worker) for worker in ended])
+                await self._take_over_all(queue, [text(worker) for worker in ended])
         return lost
 
     async def _renew(self, keys: list[str], args: list[Any]) -> Any:
@@ -136,14 +136,15 @@ class Lease:
             self._call_wake()
         return False
 
-    async def _take_over_all(self, names: QueueKeys, workers: list[str]) -> None:
+    async def _take_over_all(self, queue: QueueState, workers: list[str]) -> None:
         """Take over what *workers* left, in as few round trips as that needs."""
-        calls = [self._take_over(names, worker) for worker in workers]
+        calls = [self._take_over(queue.keys, worker) for worker in workers]
         results = await asyncio.gather(*calls, return_exceptions=True)
         if total := sum(count for count in results if isinstance(count, int)):
-            log.warning(
-                "%d messages of a dead worker stand again in '%s'", total, names.written
-            )
+            log.warning("%d messages of a dead worker stand again in '%s'", total, queue.name)
+            # The token may go to a dead worker, whose connection the server takes for alive.
+            queue.ready = True
+            self._call_wake()
         for failure in results:
             if isinstance(failure, BaseException):
                 raise failure
