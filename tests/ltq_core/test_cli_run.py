@@ -44,6 +44,34 @@ AWAY = """
 """
 
 
+LEAVING = """
+    import asyncio
+    import ltq
+
+    worker = ltq.Worker("jobs", broker_url="memory://")
+    ended = asyncio.Event()
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    @worker.task
+    async def lasts() -> None:
+        await ended.wait()
+        print("it lasted")
+
+    @worker.task
+    async def leaves() -> None:
+        try:
+            await asyncio.gather(leave())
+        finally:
+            asyncio.get_running_loop().call_later(0.1, ended.set)
+
+    lasts.send_sync()
+    leaves.send_sync()
+    app = ltq.App()
+    app.register_worker(worker)
+"""
+
 FAULTY = """
     from contextlib import nullcontext
     import ltq
@@ -86,6 +114,21 @@ def test_worker_or_app_in_the_current_directory_runs_messages(
     running.until("hello world")
 
     assert running.stopped() == 0
+
+
+@pytest.mark.parametrize("target", ["leaving:worker", "leaving:app"])
+def test_system_exit_of_an_asyncio_task_of_a_run_ends_that_run_alone(
+    jobs: CommandLine, target: str
+) -> None:
+    jobs.write("leaving", LEAVING)
+
+    running = jobs.start("run", target)
+    running.until("it lasted")
+
+    assert running.stopped() == 0
+    assert "jobs:leaves" in running.err
+    assert "failed for good (failed): SystemExit: 3" in running.err
+    assert "jobs:lasts" not in running.err.split("Middleware", 1)[1]
 
 
 def test_scheduler_beside_a_worker_feeds_it(jobs: CommandLine) -> None:

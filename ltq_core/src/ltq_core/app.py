@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ltq_core.errors import ConfigurationError, DuplicateWorkerError
 from ltq_core.logger import describe, get_logger
 from ltq_core.worker import SHUTDOWN_TIMEOUT, Worker
-from ltq_core.worker.loop import new_event_loop
+from ltq_core.worker.loop import new_event_loop, run_to_its_end
 from ltq_core.worker.stack import insert
 
 if TYPE_CHECKING:
@@ -133,10 +133,11 @@ class _WorkerThread(threading.Thread):
     def run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                runner.run(
+                run_to_its_end(
+                    runner,
                     self._worker.run(
                         shutdown_timeout=self._grace, connect_timeout=self._connect_timeout
-                    )
+                    ),
                 )
         except BaseException as error:
             # `App.run` raises the first failure, when the others have ended: not twice.

@@ -16,7 +16,7 @@ from ltq_core.cli import flush_output
 from ltq_core.cli.failures import report, report_bug
 from ltq_core.errors import LTQError
 from ltq_core.logger import describe, get_logger
-from ltq_core.worker.loop import new_event_loop
+from ltq_core.worker.loop import new_event_loop, run_to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -97,7 +97,7 @@ class _ServiceThread(threading.Thread):
     def run(self) -> None:
         runner = asyncio.Runner(loop_factory=new_event_loop)
         try:
-            runner.run(self.service.run())
+            run_to_its_end(runner, self.service.run())
         except BaseException as error:  # reported by the main thread
             self.failure = error
         self.ended = True

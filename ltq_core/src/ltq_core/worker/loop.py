@@ -1,9 +1,18 @@
-"""Which event loop runs a worker."""
+"""The event loop that a worker runs in: which one, and what does not end it."""
 
 from __future__ import annotations
 
 import asyncio
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ltq_core.logger import describe, get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+log = get_logger("worker")
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -14,3 +23,21 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
+
+
+def run_to_its_end(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run *coroutine* in the loop of *runner*, whatever others in that loop raise.
+
+    asyncio lets SystemExit and KeyboardInterrupt of any Task or callback out of the loop,
+    where they would end all that runs there. Whoever awaits the Task is told of them all
+    the same: a run that awaits such a part of its own fails, as by any other exception.
+    """
+    loop = runner.get_loop()
+    main = loop.create_task(coroutine)
+    while not main.done():
+        try:
+            loop.run_until_complete(main)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if main.done():
+                raise
+            log.error("What a task started ended with %s; the worker goes on", describe(error))
