@@ -397,13 +397,19 @@ async def test_message_stays_held_where_its_next_place_is_of_a_wrong_type(
     await cleared(broker, held)
 
 
-async def test_message_whose_score_is_infinite_is_run(
-    broker: RedisBroker, store: RedisStore
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("score", ["-inf", -1.5])
+async def test_messages_whose_score_is_below_zero_are_run(
+    broker: RedisBroker, store: RedisStore, score: str | float, limited: bool
 ) -> None:
-    store.client.zadd(store.keys().queue, {message("a").to_json(): "-inf"})
+    if limited:
+        limits = QueueLimits(Rate(0.01), 1, rate_keyed=True, concurrency_keyed=True)
+        await broker.set_limits(QUEUE, limits)
+    for id_ in "ab":  # the second one has to wait for the place of the first
+        store.client.zadd(store.keys().queue, {message(id_).to_json(): score})
     await published(broker, 1)
     worker = SmallWorker(broker, QUEUE)
-    await worker.drain(["a", f"{QUEUE[-4:]}000"])
+    await worker.drain(["a", "b", f"{QUEUE[-4:]}000"])
     await cleared(broker)
 
 

@@ -35,7 +35,12 @@ local function first_parked(parked, line)
   return redis.call('ZRANGEBYLEX', parked, '[' .. line, '(' .. till, 'LIMIT', 0, 1)[1]
 end
 
+-- Whoever puts a message into the queue by hand may score it below zero, which says no
+-- more than zero: due, and first.
 local function parked_as(line, score, raw)
+  if string.sub(score, 1, 1) == '-' then
+    score = '0'
+  end
   local digits = string.match(score, '^%d*')
   return line .. string.rep('0', 12 - #digits) .. score .. '\0' .. raw
 end
