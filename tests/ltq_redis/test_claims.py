@@ -341,6 +341,27 @@ async def test_queue_of_a_wrong_type_stops_only_itself(
     await cleared(broker)
 
 
+@pytest.mark.parametrize("kind", ["running", "rate", "reserved", "deliveries"])
+async def test_junk_in_a_key_of_the_brokers_own_stops_no_other_queue(
+    broker: RedisBroker, store: RedisStore, kind: str
+) -> None:
+    await broker.set_limits(OTHER, QueueLimits(Rate(0.01), 1))
+    await published(broker, 1, OTHER)
+    keys = store.keys(OTHER)
+    [raw] = store.client.zrange(keys.queue, 0, -1)
+    if kind in ("running", "deliveries"):
+        store.client.hset(getattr(keys, kind), raw if kind == "deliveries" else "", "junk")
+    elif kind == "rate":
+        store.client.zadd(keys.rate, {"": "inf"})
+    else:
+        store.client.zadd(keys.reserved, {"junk": 1})
+    ids = await published(broker, 5)
+    await asyncio.wait_for(SmallWorker(broker, QUEUE, OTHER).drain(ids, limit=2), 10)
+
+    store.client.delete(getattr(keys, kind), keys.rate)
+    await cleared(broker)
+
+
 async def test_dead_letters_of_a_wrong_type_stop_nothing_else(
     broker: RedisBroker, store: RedisStore, caplog: pytest.LogCaptureFixture
 ) -> None:

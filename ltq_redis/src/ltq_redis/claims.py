@@ -246,7 +246,7 @@ class Claims:
             queue.see(row[2], self._loop.time())
             self._watch_suspects(status, queue)
         else:
-            # A key of the wrong type, say.
+            # A key of the wrong type, say, or junk in one.
             log.error("Nothing can be claimed from '%s': %s", queue.name, status)
             queue.rest(self._loop.time())
         return self._open(batch, members, now) if members else 0

@@ -45,7 +45,7 @@ local key, arg = 1, 2
 while key <= #KEYS do
   local count = tonumber(ARGV[arg])
   local fine, row = pcall(beat, key, arg, count)
-  answer[#answer + 1] = fine and row or wrong_type(row)
+  answer[#answer + 1] = fine and row or own_error(row)
   key, arg = key + count + 1, arg + count + 1
 end
 return answer

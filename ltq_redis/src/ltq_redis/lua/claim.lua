@@ -143,7 +143,7 @@ for i = 2 * settled + 1, #KEYS, 7 do
     local left = (#KEYS - i + 1) / 7
     local fine, failure = pcall(claim, at, W, math.min(most, math.ceil(limit / left)))
     if not fine then
-      row.status = wrong_type(failure)
+      row.status = own_error(failure)
     end
   else
     pcall(pass_on, at)

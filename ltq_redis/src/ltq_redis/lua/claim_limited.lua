@@ -273,6 +273,6 @@ end
 
 local fine, wait = pcall(claim)
 if not fine then
-  status, wait = wrong_type(wait), ''
+  status, wait = own_error(wait), ''
 end
 return unpacked(found, { '', '', '', due, status, claimed, wait })

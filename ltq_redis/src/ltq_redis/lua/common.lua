@@ -36,7 +36,7 @@ end
 
 -- Deliveries of `raw` that ended with their worker.
 local function crashes_of(deliveries, raw)
-  return tonumber(redis.call('HGET', deliveries, raw) or 0)
+  return tonumber(redis.call('HGET', deliveries, raw) or 0) or 0
 end
 
 -- Put `raw` where it waits: a suspect on its own shelf, everything else in the queue.
@@ -44,12 +44,15 @@ local function put_back(queue, suspects, raw, score, crashes)
   redis.call('ZADD', crashes >= SUSPECT and suspects or queue, score, raw)
 end
 
--- The text of an error that concerns one queue alone: a key of the wrong type. Any other
--- one, such as READONLY, is raised again.
-local function wrong_type(failure)
+-- The text of an error that concerns one queue alone: a key of the wrong type, or junk in
+-- one. Any other one, such as READONLY, is raised again.
+local function own_error(failure)
   local text = type(failure) == 'table' and failure.err or tostring(failure)
-  if not string.find(text, 'WRONGTYPE', 1, true) then
-    error(text, 0)
+  local signs = { 'WRONGTYPE', ' is not a', 'must be strings or integers', 'attempt to ' }
+  for _, sign in ipairs(signs) do
+    if string.find(text, sign, 1, true) then
+      return text
+    end
   end
-  return text
+  error(text, 0)
 end

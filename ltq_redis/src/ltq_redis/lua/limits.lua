@@ -96,7 +96,7 @@ end
 local function try_to_free_place(queue, running, parked, reserved, tokens, raw, now)
   local fine, failure = pcall(free_place, queue, running, parked, reserved, tokens, raw, now)
   if not fine then
-    wrong_type(failure)
+    own_error(failure)
     pcall(leave_place, running, raw)
   end
 end

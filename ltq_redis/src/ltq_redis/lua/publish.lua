@@ -35,7 +35,7 @@ for queue = 1, #KEYS / 2 do
   if type(reply) == 'table' and reply.err then
     -- Memory that is full, or a key of the wrong type, is told; after any other error the
     -- call is sent again.
-    answers[queue] = string.find(reply.err, 'OOM', 1, true) and reply.err or wrong_type(reply)
+    answers[queue] = string.find(reply.err, 'OOM', 1, true) and reply.err or own_error(reply)
   end
   -- A message that is due wakes somebody whatever stands before it; a delayed one only if
   -- it is the new first, whose time nobody waits for yet.
