@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ltq_core.errors import (
+    BrokerError,
     BrokerUnavailableError,
     ConfigurationError,
     DuplicateWorkerError,
@@ -319,6 +320,48 @@ def test_broker_that_is_away_at_the_start_is_waited_for(caplog: pytest.LogCaptur
         asyncio.run(run())
 
     assert caplog.text.count("Waiting for the broker") == Away.failures
+
+
+def spoiled() -> None: ...
+
+
+class Refusing(MemoryBroker):
+    """Refuses to look into some queues, though it can be reached."""
+
+    refused = ("test:spoiled",)
+
+    async def size(self, queue: str) -> int:
+        if queue in self.refused:
+            raise BrokerError(f"{queue} is spoiled")
+        return await super().size(queue)
+
+
+def test_queue_that_cannot_be_looked_into_keeps_no_worker_from_its_start():
+    worker = make_worker()
+    worker.broker = Refusing(memory_url())
+    runs: list[int] = []
+
+    worker.task(spoiled)
+
+    @worker.task
+    async def note() -> None:
+        runs.append(1)
+
+    async def run() -> None:
+        async with running(worker):
+            await note.send()
+            await until(lambda: runs, "the run")
+
+    asyncio.run(run())
+
+
+def test_broker_that_refuses_every_queue_ends_the_start():
+    worker = make_worker()
+    worker.broker = Refusing(memory_url())
+    worker.task(spoiled)
+
+    with pytest.raises(BrokerError, match="spoiled"):
+        asyncio.run(worker.run())
 
 
 def test_connect_timeout_gives_up():

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from ltq_core.abilities import SharedLimits
 from ltq_core.broker import Broker, broker_url_of
-from ltq_core.errors import BrokerUnavailableError, ConfigurationError, DuplicateWorkerError
+from ltq_core.errors import (
+    BrokerError,
+    BrokerUnavailableError,
+    ConfigurationError,
+    DuplicateWorkerError,
+)
 from ltq_core.logger import describe, get_logger
 from ltq_core.patience import pause
 from ltq_core.plugins import default_middlewares, join_late, worker_lifespans
@@ -257,11 +262,10 @@ class Worker:
         """Wait for the broker, and hand it the limits; False if `stop` came first."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        queue = next(iter(self.tasks))
         attempt = 0
         while not stop.is_set():
             try:
-                await self.broker.size(queue)
+                await self._look()
                 await prepared.share_limits(self.broker)
                 return True
             except BrokerUnavailableError as error:
@@ -277,6 +281,25 @@ class Worker:
                 except TimeoutError:
                     continue
         return False
+
+    async def _look(self) -> None:
+        """Look into some queue; one that is spoiled stops none of the others.
+
+        Raises:
+            BrokerUnavailableError: The broker does not answer.
+            BrokerError: It refuses all of them, as where the password is wrong.
+        """
+        failures: list[BrokerError] = []
+        for queue in self.tasks:
+            try:
+                await self.broker.size(queue)
+            except BrokerUnavailableError:
+                raise
+            except BrokerError as error:
+                failures.append(error)
+            else:
+                return
+        raise failures[0]
 
     async def _close_broker(self) -> None:
         try:
