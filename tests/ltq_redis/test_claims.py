@@ -378,7 +378,9 @@ async def test_dead_letters_of_a_wrong_type_stop_nothing_else(
     await cleared(broker)
 
 
-@pytest.mark.parametrize("kind", ["parked", "running", "rate", "reserved", "workers"])
+@pytest.mark.parametrize(
+    "kind", ["parked", "running", "rate", "reserved", "workers", "deliveries"]
+)
 async def test_limits_of_a_wrong_type_lose_nothing(
     broker: RedisBroker, store: RedisStore, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,6 +397,20 @@ async def test_limits_of_a_wrong_type_lose_nothing(
     store.client.delete(key)
     await asyncio.wait_for(worker.drain(ids), 10)
     assert worker.runs == Counter(ids)
+    await cleared(broker)
+
+
+@pytest.mark.parametrize("kind", ["parked", "reserved"])
+async def test_lifting_a_limit_fails_for_no_key_of_a_wrong_type(
+    broker: RedisBroker, store: RedisStore, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker does so at its start, for each queue that has no limits."""
+    key = getattr(store.keys(), kind)
+    store.client.set(key, "no sorted set")
+    await broker.set_limits(QUEUE, QueueLimits())
+
+    assert "waits for a limit of 'mail:send' stays there" in caplog.text
+    store.client.delete(key)
     await cleared(broker)
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ltq_core import DecodeError, LiveWorker, Message, QueueStats
+from ltq_core import (
+    BrokerError,
+    BrokerUnavailableError,
+    DecodeError,
+    LiveWorker,
+    Message,
+    QueueStats,
+    get_logger,
+)
 from ltq_redis.reply import unique_key
 from ltq_redis.scripts import CLEAR, TOKEN, UNLIMIT
 
 if TYPE_CHECKING:
     from ltq_redis.keys import QueueKeys
     from ltq_redis.link import Link
+
+log = get_logger("redis")
 
 PAGE = 1000
 
@@ -113,8 +123,13 @@ def _opened(member: bytes) -> tuple[float, bytes]:
 async def unlimit(link: Link, keys: QueueKeys) -> None:
     """Return to the queue what waits for a limit that nobody declares any more."""
     names = [keys.queue, keys.wake, keys.running, keys.parked, keys.reserved, keys.lines]
-    while await link.run(UNLIMIT, names, []):
-        pass
+    try:
+        while await link.run(UNLIMIT, names, []):
+            pass
+    except BrokerUnavailableError:
+        raise
+    except BrokerError as error:  # a key of the wrong type: other queues go on
+        log.error("What waits for a limit of '%s' stays there: %s", keys.written, error)
 
 
 async def resume(link: Link, keys: QueueKeys) -> None:

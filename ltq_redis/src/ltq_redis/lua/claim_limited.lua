@@ -39,8 +39,8 @@ local horizon, soonest = tonumber(till), tonumber(due)
 local found = packed()
 local status, claimed, given = 'ok', 0, false
 
--- Here and below a message is added where it goes before it is removed where it stands:
--- an error on the way must not lose it.
+-- Here and below a message is added where it goes before it is removed where it stands, and
+-- takes its place last: an error on the way must lose neither.
 local function take(from, member, raw, score, wait)
   local crashes = crashes_of(at.deliveries, raw)
   if claimed == 0 then
@@ -110,8 +110,8 @@ end
 local function admit(from, member, raw, score)
   local key = place_key_of(raw)
   if has_place(key) then
-    occupy(key)
     start(from, member, raw, score)
+    occupy(key)
   elseif places_keyed then
     park(from, member, raw, score, place_line(key))
   else
@@ -251,8 +251,8 @@ local function claim()
     local key = place_key_of(head[1])
     status = 'suspects'
     if idle and has_place(key) then
-      occupy(key)
       take(at.suspects, head[1], head[1], head[2], 0)
+      occupy(key)
       status = 'alone'
       return next_due()
     end
