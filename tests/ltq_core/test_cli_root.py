@@ -152,6 +152,14 @@ def test_unknown_command_is_answered_with_the_nearest_one(site: FakeSite) -> Non
     assert ltq("rn").code == 2
 
 
+def test_unknown_command_like_no_other_is_answered_with_all_of_them(site: FakeSite) -> None:
+    offer(site, "{'hello': 'hello_command:hello'}")
+
+    assert ltq("zzz").err.endswith(
+        f"No such command 'zzz'. Known are: {', '.join([*COMMANDS, 'hello'])}.\n"
+    )
+
+
 def test_plugin_can_be_kept_out_by_an_option(command_line: CommandLine) -> None:
     url = ("--broker-url", "memory://")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Lowest first. Every module or package of the core has its place here.
 LAYERS = (
     "lazy",
+    "nearest",
     "values",
     "errors",
     "logger",

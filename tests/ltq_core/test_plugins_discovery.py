@@ -14,6 +14,7 @@ import pytest
 from fake_site import FakeSite, SoundBroker, answering, offering
 from ltq_core import plugins
 from ltq_core.errors import PluginError
+from ltq_core.plugins.loading import HOOKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,10 @@ BREAKAGE = {
     "a misspelt hook": (
         IMPORT + "@hookimpl\ndef ltq_register_broker(): ...",
         "there is no hook 'ltq_register_broker' (did you mean 'ltq_register_brokers'?). Update",
+    ),
+    "a hook like no other": (
+        IMPORT + "@hookimpl\ndef ltq_zzz(): ...",
+        f"there is no hook 'ltq_zzz' (known are: {', '.join(HOOKS)}). Update",
     ),
     "a misspelt hook without its decorator": (
         "def ltq_worker_life(): ...",

@@ -45,7 +45,7 @@ def test_unknown_option_suggests_the_nearest() -> None:
 
 def test_unknown_option_lists_what_is_known() -> None:
     """An option that resembles none is an error that lists them all."""
-    with pytest.raises(UnknownOptionError, match=r"Known are lease, stuck, dead_letters,"):
+    with pytest.raises(UnknownOptionError, match=r"Known are: lease, stuck, dead_letters,"):
         parse_url("memory://?cluster=1")
 
 

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from ltq_core.middleware import DeclaresLimits as DeclaresLimits
     from ltq_core.middleware import Middleware as Middleware
     from ltq_core.middleware import MiddlewareSpec as MiddlewareSpec
+    from ltq_core.nearest import did_you_mean as did_you_mean
     from ltq_core.scheduler import Schedule as Schedule
     from ltq_core.scheduler import Scheduler as Scheduler
     from ltq_core.task import Task as Task
@@ -93,6 +94,7 @@ _NAMES = {
     "logger": "describe get_logger printable redact",
     "message": "Delivery Message",
     "middleware": "DeclaresLimits Middleware MiddlewareSpec",
+    "nearest": "did_you_mean",
     "scheduler": "Schedule Scheduler",
     "task": "Task",
     "worker": "CurrentMessage LastError Worker current_message",

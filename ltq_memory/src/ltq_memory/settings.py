@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from ltq_core import OptionValueError, UnknownOptionError, UnknownSchemeError, printable, redact
+from ltq_core import (
+    OptionValueError,
+    UnknownOptionError,
+    UnknownSchemeError,
+    did_you_mean,
+    printable,
+    redact,
+)
 
 SHORTEST_LEASE = 0.05
 """Seconds: below it, an ordinary pause of the interpreter would end leases."""
@@ -63,7 +69,10 @@ def parse_url(url: str) -> tuple[str, Settings]:
 
 def _value(name: str, text: str) -> Any:
     if name not in _LEAST:
-        raise UnknownOptionError(_unknown(name))
+        raise UnknownOptionError(
+            f"'memory://' URLs have no option '{printable(name, 50)}'. "
+            f"{did_you_mean(name, _LEAST)}"
+        )
     kind, least = type(getattr(_DEFAULTS, name)), _LEAST[name]
     try:
         value = kind(text)
@@ -76,9 +85,3 @@ def _value(name: str, text: str) -> Any:
             f"not '{printable(text, 50)}'."
         )
     return value
-
-
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, _LEAST, n=1)
-    advice = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(_LEAST)}."
-    return f"'memory://' URLs have no option '{printable(name, 50)}'. {advice}"

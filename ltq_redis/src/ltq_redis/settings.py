@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -11,6 +10,7 @@ from ltq_core import (
     ConfigurationError,
     OptionValueError,
     UnknownOptionError,
+    did_you_mean,
     printable,
     redact,
 )
@@ -223,11 +223,11 @@ def _options(url: str, query: str) -> dict[str, Any]:
     parsed = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(OPTIONS)}."
             shown = printable(name, 40) if name.isidentifier() else "***"
             place = redact(url).partition("?")[0]  # its value may be a password, misnamed
-            raise UnknownOptionError(f"Unknown option '{shown}' in {place}. {hint}")
+            raise UnknownOptionError(
+                f"Unknown option '{shown}' in {place}. {did_you_mean(name, OPTIONS)}"
+            )
         try:
             parsed[name] = OPTIONS[name](text)
         except ValueError as error:

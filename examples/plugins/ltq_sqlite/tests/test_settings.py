@@ -36,7 +36,7 @@ def test_options_are_read() -> None:
 
 
 def test_unknown_option_is_refused() -> None:
-    with pytest.raises(UnknownOptionError, match="no option 'leese'"):
+    with pytest.raises(UnknownOptionError, match=r"no option 'leese'. Did you mean 'lease'"):
         parse("sqlite:///queue.db?leese=3")
 
 

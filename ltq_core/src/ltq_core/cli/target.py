@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,6 +14,7 @@ from ltq_core.cli.failures import print_traceback
 from ltq_core.cli.output import prints_aside
 from ltq_core.errors import ConfigurationError, LTQError
 from ltq_core.logger import describe, typed, with_article
+from ltq_core.nearest import nearest
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
@@ -102,9 +102,9 @@ def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
 def _missing(name: str, here: str) -> str:
     package, _, last = name.rpartition(".")
     beside = iter_modules([str(Path(here, *package.split(".")))])
-    near = get_close_matches(last, [module.name for module in beside], n=1)
+    near = nearest(last, [module.name for module in beside])
     hint = (
-        f"Did you mean '{'.'.join(filter(None, [package, *near]))}'?"
+        f"Did you mean '{name.removesuffix(last)}{near}'?"
         if near
         else "Change to the folder that it stands in, or install its package."
     )
@@ -133,10 +133,10 @@ def _own_frames(trace: TracebackType | None) -> TracebackType | None:
 
 def _suggest(module: ModuleType, path: str, kinds: tuple[Kind, ...]) -> str:
     fitting = [name for name, value in vars(module).items() if kind_of(value) in kinds]
-    near = get_close_matches(path, fitting, n=1) or fitting
-    if not near:
+    if not fitting:
         return f"It holds no {' and no '.join(kinds)}: name the module that does."
-    named = " or ".join(f"'{module.__name__}:{name}'" for name in near)
+    near = nearest(path, fitting)
+    named = " or ".join(f"'{module.__name__}:{name}'" for name in ([near] if near else fitting))
     return f"Did you mean {named}?"
 
 

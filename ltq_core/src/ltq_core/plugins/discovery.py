@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ltq_core.logger import describe, get_logger, printable
 from ltq_core.plugins.claims import choose, listed
 from ltq_core.plugins.core import is_core
-from ltq_core.plugins.plugin import Plugin, canonical, nearest
+from ltq_core.plugins.plugin import Plugin, canonical, hint
 from ltq_core.plugins.requirement import CORE, unmet
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _warn_unknown(plugins: list[Plugin], disabled: Mapping[str, str]) -> None:
             "No plugin named '%s' is installed, so %s cannot disable it. %s",
             printable(name),
             disabled[name],
-            nearest(name, plugins),
+            hint(name, plugins),
         )
 
 

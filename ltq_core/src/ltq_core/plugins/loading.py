@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import time
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -12,6 +11,7 @@ import pluggy
 from ltq_core import hookspecs
 from ltq_core.errors import PluginError
 from ltq_core.logger import harmless
+from ltq_core.nearest import nearest
 from ltq_core.plugins.answers import broker_targets, command_targets, middleware_specs
 from ltq_core.plugins.imports import import_string
 from ltq_core.plugins.plugin import reason
@@ -122,5 +122,5 @@ def _check_call(hook: str, function: Callable[..., object]) -> None:
 
 
 def _did_you_mean(hook: str) -> str:
-    near = get_close_matches(hook, HOOKS, n=1)
-    return f" (did you mean '{near[0]}'?)" if near else f" (there are: {', '.join(HOOKS)})"
+    near = nearest(hook, HOOKS)
+    return f" (did you mean '{near}'?)" if near else f" (known are: {', '.join(HOOKS)})"

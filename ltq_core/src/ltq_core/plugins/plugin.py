@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ltq_core.errors import PluginError
 from ltq_core.logger import describe, masked
+from ltq_core.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -114,12 +115,9 @@ class Plugin:
         )
 
 
-def nearest(name: str, plugins: Iterable[Plugin]) -> str:
+def hint(name: str, plugins: Iterable[Plugin]) -> str:
     """What to do about *name*, which none of *plugins* has."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, sorted({plugin.name for plugin in plugins}), n=1)
-    return f"Did you mean '{near[0]}'?" if near else "See: ltq plugins list."
+    return did_you_mean(name, {plugin.name for plugin in plugins}, "See: ltq plugins list.")
 
 
 def reason(error: BaseException | str, url: str = "") -> str:

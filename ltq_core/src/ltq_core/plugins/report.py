@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ltq_core.errors import ConfigurationError
 from ltq_core.logger import printable
-from ltq_core.plugins.plugin import canonical, nearest
+from ltq_core.plugins.plugin import canonical, hint
 from ltq_core.plugins.registry import current
 
 if TYPE_CHECKING:
@@ -89,5 +89,5 @@ def plugins_named(name: str) -> list[Plugin]:
     names = sorted({plugin.name for plugin in plugins})
     raise ConfigurationError(
         f"No plugin named '{printable(name)}' is installed "
-        f"(installed: {', '.join(names)}). {nearest(name, plugins)}"
+        f"(installed: {', '.join(names)}). {hint(name, plugins)}"
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ltq_core.errors import ConfigurationError, LTQError, PluginError, UnknownSchemeError
 from ltq_core.logger import harmless, masked, printable, redact, typed
+from ltq_core.nearest import nearest
 from ltq_core.plugins.imports import import_part
 from ltq_core.plugins.plugin import canonical, reason
 from ltq_core.plugins.registry import current
@@ -151,13 +152,11 @@ def _absent(scheme: str, package: str, found: Found) -> Plugin | None:
 
 
 def _advice(scheme: str, package: str, found: Found) -> str:
-    from difflib import get_close_matches
-
     if scheme in PACKAGES:
         return f"Run: pip install {package}."
-    if near := get_close_matches(scheme, [*found.brokers, *PACKAGES], n=1, cutoff=0.75):
-        install = "" if near[0] in found.brokers else f" Run: pip install {PACKAGES[near[0]]}."
-        return f"Did you mean '{near[0]}://'?{install}"
+    if near := nearest(scheme, [*found.brokers, *PACKAGES], cutoff=0.75):
+        install = "" if near in found.brokers else f" Run: pip install {PACKAGES[near]}."
+        return f"Did you mean '{near}://'?{install}"
     if not found.brokers:
         return f"Look for a package named like {package}, or run: pip install ltq-redis."
     return f"Look for a package named like {package}."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from ltq_core.errors import OptionValueError
+from ltq_core.nearest import did_you_mean
 
 
 class WallClock:
@@ -65,9 +65,9 @@ def load_zone(name: str) -> tzinfo:
 
 
 def _hint(name: str) -> str:
-    for near in get_close_matches(name, available_timezones(), n=1):
-        return f"Did you mean {near!r}?"
-    return (
+    return did_you_mean(
+        name,
+        available_timezones(),
         "Give a name such as 'Europe/Berlin', or none for UTC; a system without time zone"
-        " data needs the package tzdata."
+        " data needs the package tzdata.",
     )

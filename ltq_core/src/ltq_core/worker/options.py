@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import OptionValueError, UnknownOptionError
+from ltq_core.nearest import did_you_mean
 from ltq_core.plugins import blaming, find_option
 from ltq_core.values import parse_count, parse_duration
 
@@ -112,8 +112,7 @@ def _unknown(name: str, option: str, middlewares: Iterable[Middleware]) -> str:
     from ltq_core.plugins import option_names
 
     known = {*CORE_OPTIONS, *option_names()}.union(*(one.options for one in middlewares))
-    near = difflib.get_close_matches(option, sorted(known), n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(sorted(known))}."
+    hint = did_you_mean(option, sorted(known))
     return f"Task '{name}' has an unknown option '{option}'. {hint}"
 
 

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ltq_core import ConfigurationError, OptionValueError, UnknownOptionError, printable
+from ltq_core import (
+    ConfigurationError,
+    OptionValueError,
+    UnknownOptionError,
+    did_you_mean,
+    printable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,7 @@ def _option(item: tuple[str, str]) -> tuple[str, float]:
     name, text = item
     if name not in _LEAST:
         raise UnknownOptionError(
-            f"SQLite URLs have no option '{printable(name, 50)}'. "
-            f"Known are {', '.join(_LEAST)}."
+            f"SQLite URLs have no option '{printable(name, 50)}'. {did_you_mean(name, _LEAST)}"
         )
     kind, least = _LEAST[name]
     try:
