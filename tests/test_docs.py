@@ -6,13 +6,16 @@ import ast
 import inspect
 import re
 import shlex
+import sys
 from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from fake_site import FakeSite, site
 from ltq_core import hookspecs
 from ltq_core.plugins.loading import HOOKS, new_manager
 from sandbox import Sandbox, sandbox
@@ -20,7 +23,7 @@ from sandbox import Sandbox, sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["sandbox"]
+__all__ = ["sandbox", "site"]
 
 DOCS = Path(__file__).parents[1] / "docs"
 PLUGINS = DOCS / "plugins"
@@ -130,6 +133,19 @@ def test_every_example_of_a_hook_is_one() -> None:
     manager.check_pending()  # names that are no hook's
 
     assert [len(getattr(manager.hook, hook).get_hookimpls()) for hook in HOOKS] == [1] * 4
+
+
+def test_package_is_light_as_the_page_on_hooks_shows(site: FakeSite) -> None:
+    (block,) = [block for block in blocks(PLUGINS / "hooks.md") if block.title]
+    package = (site.root / block.title.removeprefix("src/")).parent
+    package.mkdir()
+    (package / "__init__.py").write_text(block.text)
+    (package / "broker.py").write_text("class NatsBroker: ...")
+
+    nats = import_module(package.name)
+
+    assert f"{package.name}.broker" not in sys.modules
+    assert nats.NatsBroker.__module__ == f"{package.name}.broker"
 
 
 def specified(hook: str) -> ast.FunctionDef:

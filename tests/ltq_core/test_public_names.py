@@ -32,8 +32,8 @@ MODULES = "app broker errors logger message middleware scheduler task worker".sp
 FOR_PLUGINS = (
     "Broker BrokerUnavailableError ConfigurationError DeadLetter DeadLetters DeclaresLimits"
     " Delivery LeaseKeeper LTQError Message Middleware MiddlewareSpec PerLoop PluginError"
-    " SharedLimits Task UniquePublish did_you_mean get_logger hookimpl now redact revived"
-    " undecodable uptime"
+    " SharedLimits Task UniquePublish did_you_mean get_logger hookimpl installed lazy_names"
+    " load_command now redact revived undecodable uptime"
 ).split()
 
 OF_PLUGINS = pytest.mark.parametrize(
@@ -69,9 +69,13 @@ def without(package: str, source: str) -> subprocess.CompletedProcess[str]:
 def declared(module: ModuleType) -> dict[str, str]:
     """The names that a type checker sees, with the modules that it takes them from."""
     tree = ast.parse(Path(str(module.__file__)).read_text())
-    guard = next(node for node in tree.body if isinstance(node, ast.If))
-    imports = (node for node in guard.body if isinstance(node, ast.ImportFrom))
-    return {alias.name: str(node.module) for node in imports for alias in node.names}
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return {
+        alias.name: str(node.module)
+        for node in imports
+        for alias in node.names
+        if alias.asname == alias.name
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ltq_core.lazy import lazy_names
+from ltq_core.lazy import lazy_names as lazy_names
 
 if TYPE_CHECKING:
     from ltq_core.abilities import DeadLetters as DeadLetters
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from ltq_core.middleware import Middleware as Middleware
     from ltq_core.middleware import MiddlewareSpec as MiddlewareSpec
     from ltq_core.nearest import did_you_mean as did_you_mean
+    from ltq_core.plugins import installed as installed
+    from ltq_core.plugins import load_command as load_command
     from ltq_core.scheduler import Schedule as Schedule
     from ltq_core.scheduler import Scheduler as Scheduler
     from ltq_core.task import Task as Task
@@ -86,6 +88,7 @@ _NAMES = {
     " OptionValueError PluginError RejectError RetryError UnknownOptionError"
     " UnknownSchemeError",
     "hookspecs": "hookimpl",
+    "lazy": "lazy_names",
     "lifeline": "LeaseKeeper PerLoop",
     "limits.max_age": "MaxAge",
     "limits.max_concurrency": "MaxConcurrency",
@@ -95,6 +98,7 @@ _NAMES = {
     "message": "Delivery Message",
     "middleware": "DeclaresLimits Middleware MiddlewareSpec",
     "nearest": "did_you_mean",
+    "plugins": "installed load_command",
     "scheduler": "Schedule Scheduler",
     "task": "Task",
     "worker": "CurrentMessage LastError Worker current_message",

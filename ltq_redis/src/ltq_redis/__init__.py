@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ltq_core.lazy import lazy_names
+from ltq_core import lazy_names
 
 if TYPE_CHECKING:
     from ltq_redis.broker import RedisBroker as RedisBroker

@@ -8,8 +8,14 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
-from ltq_core import BrokerError, BrokerUnavailableError, DecodeError, Message, get_logger
-from ltq_core.abilities import undecodable
+from ltq_core import (
+    BrokerError,
+    BrokerUnavailableError,
+    DecodeError,
+    Message,
+    get_logger,
+    undecodable,
+)
 from ltq_redis.queue import AHEAD, NEVER, Batch, Done, QueueState, Receipt
 from ltq_redis.reply import Found, open_message, text, unpack
 from ltq_redis.scripts import CLAIM, CLAIM_LIMITED, RECOVER
@@ -18,7 +24,7 @@ from ltq_redis.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from ltq_core.abilities import DeadLetter, QueueLimits
+    from ltq_core import DeadLetter, QueueLimits
     from ltq_redis.link import Link
     from ltq_redis.scripts import Script
     from ltq_redis.settings import Settings

@@ -17,7 +17,7 @@ from ltq_core import BrokerUnavailableError, LeaseLostError, Message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ltq_core.abilities import DeadLetter, QueueLimits
+    from ltq_core import DeadLetter, QueueLimits
     from ltq_redis.keys import QueueKeys
 
 NEVER = float("inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltq_core.plugins import installed
+from ltq_core import installed
 
 
 def test_plugin_is_found_and_sound() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 README = Path(__file__).parents[1] / "README.md"
-LTQ = (sys.executable, "-c", "from ltq_core.cli import main; main()")
+LTQ = (sys.executable, "-m", "ltq")
 ALL = {f"letter {number}" for number in range(500)}
 
 
