@@ -18,7 +18,7 @@ from ltq_core.limits.max_tries import MaxTries
 from ltq_core.testing import MiddlewareConformance
 from ltq_sentry import Sentry
 from ltq_sentry.plugin import is_set_up, ltq_register_middleware
-from working import make_worker, running, until
+from working import make_worker, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,23 +74,6 @@ def reporting(kept: Kept, **options: Any) -> Worker:
     """A worker that reports to *kept*."""
     sentry = Sentry(**QUICK, transport=kept, **options)
     return make_worker(middlewares=[sentry, MaxTries()])
-
-
-def work(worker: Worker, *sends: Any) -> None:
-    """Run what *sends* send until nothing is left."""
-    broker: Any = worker.broker
-
-    async def idle() -> bool:
-        stats = [await broker.stats(queue) for queue in worker.tasks]
-        return not any(one.waiting or one.running for one in stats)
-
-    async def main() -> None:
-        async with running(worker):
-            for send in sends:
-                await send()
-            await until(idle, "the queues are drained")
-
-    asyncio.run(main())
 
 
 def test_failure_is_one_event_with_task_and_message(kept: Kept):

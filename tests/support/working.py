@@ -13,6 +13,8 @@ from ltq_core.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ltq_core.dead_letter import DeadLetter
+
 
 def memory_url() -> str:
     """A store that no other test uses."""
@@ -39,3 +41,33 @@ async def running(worker: Worker, **settings: Any) -> AsyncIterator[asyncio.Task
 async def until(condition: Any, description: str) -> None:
     """Wait for *condition*, up to ten seconds."""
     await wait_until(condition, 10, description)
+
+
+async def drained(worker: Worker) -> None:
+    """Wait until nothing waits and nothing runs."""
+    broker: Any = worker.broker
+
+    async def idle() -> bool:
+        stats = [await broker.stats(queue) for queue in worker.tasks]
+        return not any(one.waiting or one.running for one in stats)
+
+    await until(idle, "the queues are drained")
+
+
+async def letters(worker: Worker) -> list[DeadLetter]:
+    """All dead letters of its queues."""
+    broker: Any = worker.broker
+    return [letter for queue in worker.tasks for letter in await broker.dead_letters(queue)]
+
+
+def work(worker: Worker, *sends: Any) -> list[DeadLetter]:
+    """Send, run until drained, and return the dead letters."""
+
+    async def run() -> list[DeadLetter]:
+        async with running(worker):
+            for send in sends:
+                await send()
+            await drained(worker)
+            return await letters(worker)
+
+    return asyncio.run(run())
