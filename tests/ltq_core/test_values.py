@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any
 
 import pytest
 
-from ltq_core.values import parse_count, parse_duration
+from ltq_core.values import parse_count, parse_duration, seconds
+
+
+class Wait(IntEnum):
+    SHORT = 5
+
+
+class Number(float):
+    """A number of another library, whose ``repr`` is none."""
+
+    def __repr__(self) -> str:
+        return "library.Number(5.0)"
+
+
+@pytest.mark.parametrize("delay", [5, 5.0, Wait.SHORT, Number(5), timedelta(seconds=5)])
+def test_delay_is_a_plain_number_of_seconds(delay: Any):
+    assert repr(seconds(delay)) in ("5", "5.0")
+
+
+@pytest.mark.parametrize("delay", [True, "5", None])
+def test_anything_else_is_no_delay(delay: Any):
+    with pytest.raises(TypeError, match=f"A delay is seconds or a timedelta, not {delay!r}."):
+        seconds(delay)
 
 
 def test_count_is_a_whole_number_of_at_least_one():

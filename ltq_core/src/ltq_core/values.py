@@ -7,17 +7,19 @@ from typing import Any
 
 
 def seconds(delay: float | timedelta) -> float:
-    """*delay* as float seconds.
+    """*delay* as seconds: a plain number, whatever came.
+
+    Enums and other libraries' numbers, such as NumPy's, are kinds of ``int`` and ``float``,
+    and a broker that writes down their ``repr`` stores no number.
 
     Raises:
         TypeError: It is something else.
     """
-    if isinstance(delay, int | float):
-        return delay
-    try:
+    if isinstance(delay, timedelta):
         return delay.total_seconds()
-    except AttributeError:
-        raise TypeError(f"A delay is seconds or a timedelta, not {delay!r}.") from None
+    if isinstance(delay, bool) or not isinstance(delay, int | float):
+        raise TypeError(f"A delay is seconds or a timedelta, not {delay!r}.")
+    return delay if type(delay) is int else float(delay)
 
 
 def parse_count(value: Any) -> int:
