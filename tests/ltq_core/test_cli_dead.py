@@ -93,6 +93,15 @@ def test_list_of_nothing_says_so_beside_the_data(store: Store) -> None:
     assert ltq("dead", "list", "other", "--json", "--broker-url", store.url).out == "[]\n"
 
 
+def test_json_moves_no_cursor(store: Store) -> None:
+    store.bury("odd", error="\x1b[2J \x9b31m \u202e é")
+
+    ended = store.dead("list", "--json")
+
+    assert [c for c in ended.out.replace("\n", "") if not c.isprintable()] == []
+    assert json.loads(ended.out)[0]["error"] == "\x1b[2J \x9b31m \u202e é"
+
+
 def test_json_holds_the_whole_letters(store: Store) -> None:
     letters = json.loads(store.dead("list", "--json").out)
 

@@ -10,7 +10,7 @@ from typing import TextIO
 
 # C0 and C1 controls, the line and paragraph separators, and the marks that reorder
 # text: all that could forge a log line or move a terminal's cursor.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # Greedy up to the last '@': a password that nobody encoded may hold any character.
 _PASSWORD = re.compile(r"(://[^/\s:]*:)(.*)@", re.DOTALL)
@@ -40,7 +40,7 @@ def printable(text: object, limit: int = 500) -> str:
     except BaseException:  # any object may come here, and naming it must not fail
         raw = f"<{type(text).__name__} without a text>"
     cut = raw if len(raw) <= limit else raw[: limit - 1] + "…"
-    clean = _CONTROL.sub(lambda found: ascii(found.group())[1:-1], cut)
+    clean = CONTROL.sub(lambda found: ascii(found.group())[1:-1], cut)
     return clean.encode(errors="backslashreplace").decode()
 
 

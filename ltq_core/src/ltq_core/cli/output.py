@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from ltq_core.cli.table import columns, folded, folded_with_notes, wrapped
 from ltq_core.cli.toolkit import click
+from ltq_core.logger import CONTROL
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Sequence
 
 
@@ -49,7 +51,13 @@ def _descriptor_aside() -> Iterator[None]:
 
 def print_json(data: object) -> None:
     """Print *data* as indented JSON."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    # JSON itself escapes a part of the control characters alone, and a terminal obeys all.
+    lines = json.dumps(data, indent=2, ensure_ascii=False).split("\n")
+    click.echo("\n".join(CONTROL.sub(_escaped, line) for line in lines))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found.group())[1:-1]
 
 
 def print_table(rows: Sequence[Sequence[str]], *, note: bool = False) -> None:
