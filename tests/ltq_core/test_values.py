@@ -57,6 +57,12 @@ def test_duration_is_more_than_nothing_and_ends(value: Any):
         parse_duration(value)
 
 
+@pytest.mark.parametrize("value", [1.1e10, 1e300, 10**400, timedelta.max])
+def test_duration_reaches_no_date_that_is_none(value: Any):
+    with pytest.raises(ValueError, match=r"must be at most 1e\+10 seconds, not"):
+        parse_duration(value)
+
+
 @pytest.mark.parametrize("value", ["90", True, None])
 def test_anything_else_is_no_duration(value: Any):
     with pytest.raises(ValueError, match="must be seconds or a timedelta, not"):

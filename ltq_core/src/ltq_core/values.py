@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+# Three centuries, in seconds. What is added to a date must not pass the year 9999.
+LONGEST = 1e10
+
 
 def seconds(delay: float | timedelta) -> float:
     """*delay* as seconds: a plain number, whatever came.
@@ -36,6 +39,8 @@ def parse_count(value: Any) -> int:
 def parse_duration(value: Any) -> float:
     """The value of an option that is more than 0 seconds, or such a ``timedelta``.
 
+    It is at most `LONGEST`: a longer one is a mistake, or means none at all.
+
     Raises:
         ValueError: It is none; the text reads on after the option's name.
     """
@@ -44,4 +49,6 @@ def parse_duration(value: Any) -> float:
     duration = seconds(value)
     if not 0 < duration < float("inf"):
         raise ValueError(f"must be more than 0 seconds, not {value!r}.")
+    if duration > LONGEST:
+        raise ValueError(f"must be at most {LONGEST:g} seconds, not {value!r}.")
     return duration
