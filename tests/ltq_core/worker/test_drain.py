@@ -138,6 +138,56 @@ def test_cancelled_run_gives_everything_back():
     assert asyncio.run(run()) == 1
 
 
+def test_worker_whose_runs_are_cancelled_with_it_gives_everything_back():
+    worker = make_worker()
+    started: list[int] = []
+
+    @worker.task
+    async def waits(number: int) -> None:
+        started.append(number)
+        await asyncio.sleep(60)
+
+    @worker.task(timeout=60)
+    async def is_bounded(number: int) -> None:
+        started.append(number)
+        await asyncio.sleep(60)
+
+    async def run() -> tuple[int, list[Any]]:
+        for task in (waits, is_bounded):
+            await task.send_many([task.message(number) for number in range(3)])
+        call = asyncio.create_task(worker.run())
+        await until(lambda: len(started) == 6, "all to start")
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        broker: Any = worker.broker
+        return len(await waiting(worker)), await broker.dead_letters(waits.name)
+
+    assert asyncio.run(run()) == (6, [])
+
+
+def test_worker_that_is_cancelled_before_a_run_begins_gives_it_back():
+    worker = make_worker()
+
+    @worker.task
+    async def task() -> None: ...
+
+    async def run() -> int:
+        call = asyncio.create_task(worker.run())
+        await until(lambda: worker._engine is not None, "the worker to start")
+        await task.send()
+        while not worker._engine.runs.active:  # noqa: ASYNC110 (the very turn of the loop)
+            await asyncio.sleep(0)
+        for one in asyncio.all_tasks() - {asyncio.current_task()}:
+            one.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return await worker.broker.size(task.name)
+
+    assert asyncio.run(run()) == 1
+
+
 def test_give_back_works_from_another_loop_while_the_own_one_is_blocked():
     worker = make_worker()
     blocked, gate = threading.Event(), threading.Event()

@@ -160,8 +160,8 @@ class Engine:
             run.given_back = True
             if run.task is not None:
                 run.task.cancel()
-        if cut:
-            await asyncio.wait([run.task for run in cut if run.task], timeout=CUT_GRACE)
+        if begun := [run.task for run in cut if run.task]:
+            await asyncio.wait(begun, timeout=CUT_GRACE)
         await self.give_back(cut)
 
     async def give_back(self, runs: Sequence[Run]) -> None:

@@ -64,6 +64,7 @@ class Runs:
         self._concurrency = concurrency
         self._settler = settler
         self._loop = asyncio.get_running_loop()
+        self._worker = asyncio.current_task()
         self._spawn = _spawner(self._loop)
         self._waiter: asyncio.Future[None] | None = None
 
@@ -160,6 +161,9 @@ class Runs:
         try:
             await entry.call(message, args, kwargs)
         except BaseException as error:
+            if type(error) is asyncio.CancelledError and self._leaving():
+                run.given_back = True  # but still active: the engine returns what it cuts
+                return
             self._end(run)
             if not run.given_back:
                 self._settler.failed(message, decide(error), run.ctx)
@@ -167,6 +171,10 @@ class Runs:
             self._end(run)
             if not run.given_back:
                 self._settler.done(message)
+
+    def _leaving(self) -> bool:
+        # Programs that stop cancel all the Tasks of their loop, the runs beside the worker.
+        return self._worker is not None and self._worker.cancelling() > 0
 
     def _end(self, run: Run) -> None:
         self.active.discard(run)
