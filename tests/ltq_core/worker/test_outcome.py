@@ -110,6 +110,21 @@ def test_signal_that_carries_nonsense_is_a_failure():
     assert isinstance(dead.error, TypeError)
 
 
+class Masked(Exception):
+    """An exception that hides its class."""
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise SystemExit(3)
+
+
+def test_error_that_hides_its_class_is_a_failure():
+    dead = decide(Masked())
+
+    assert isinstance(dead, Dead)
+    assert dead.reason == "failed"
+
+
 class Hostile:
     """A reason that has no text."""
 

@@ -54,7 +54,7 @@ def decide(error: BaseException) -> Outcome:
     """What a run that ended with *error* means for its message; never raises."""
     try:
         return _decide(error)
-    except Exception as wrong:  # a signal of the task's own class that carries nonsense
+    except BaseException as wrong:  # of a class of the task's own, which may do anything
         return Dead("failed", wrong)
 
 
