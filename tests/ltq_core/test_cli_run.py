@@ -72,6 +72,28 @@ LEAVING = """
     app.register_worker(worker)
 """
 
+STOPPING = """
+    import asyncio
+    import ltq
+
+    worker = ltq.Worker("jobs", broker_url="memory://")
+    stopped = asyncio.Event()
+
+    @worker.task
+    async def lasts() -> None:
+        await stopped.wait()
+        print("it lasted")
+
+    @worker.task
+    async def stops() -> None:
+        loop = asyncio.get_running_loop()
+        loop.stop()
+        loop.call_later(0.1, stopped.set)
+
+    lasts.send_sync()
+    stops.send_sync()
+"""
+
 FAULTY = """
     from contextlib import nullcontext
     import ltq
@@ -128,6 +150,17 @@ def test_system_exit_of_an_asyncio_task_of_a_run_ends_that_run_alone(
     assert running.stopped() == 0
     assert "jobs:leaves" in running.err
     assert "failed for good (failed): SystemExit: 3" in running.err
+    assert "jobs:lasts" not in running.err.split("Middleware", 1)[1]
+
+
+def test_task_that_stops_the_event_loop_does_not_stop_the_worker(jobs: CommandLine) -> None:
+    jobs.write("stopping", STOPPING)
+
+    running = jobs.start("run", "stopping:worker")
+    running.until("it lasted")
+
+    assert running.stopped() == 0
+    assert "Event loop stopped before Future completed" in running.err
     assert "jobs:lasts" not in running.err.split("Middleware", 1)[1]
 
 

@@ -26,18 +26,19 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_to_its_end(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run *coroutine* in the loop of *runner*, whatever others in that loop raise.
+    """Run *coroutine* in the loop of *runner*, whatever others in that loop do.
 
     asyncio lets SystemExit and KeyboardInterrupt of any Task or callback out of the loop,
-    where they would end all that runs there. Whoever awaits the Task is told of them all
-    the same: a run that awaits such a part of its own fails, as by any other exception.
+    and what is raised as it logs another exception; there they would end all that runs, as
+    `loop.stop` would. Whoever awaits the Task is told of them all the same: a run that
+    awaits such a part of its own fails, as by any other exception.
     """
     loop = runner.get_loop()
     main = loop.create_task(coroutine)
     while not main.done():
         try:
             loop.run_until_complete(main)
-        except (SystemExit, KeyboardInterrupt) as error:
-            if main.done():
+        except BaseException as error:
+            if main.done() or loop.is_closed():
                 raise
             log.error("What a task started ended with %s; the worker goes on", describe(error))
