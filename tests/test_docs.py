@@ -11,11 +11,12 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fake_site import FakeSite, site
+from fenced import Block, blocks
 from ltq_core import hookspecs
 from ltq_core.plugins.loading import HOOKS, new_manager
 from sandbox import Sandbox, sandbox
@@ -29,31 +30,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 PLUGINS = DOCS / "plugins"
 
 
-class Block(NamedTuple):
-    """A fenced block of a page.
+class Reader:
+    """Somebody who follows a guide, in a folder of their own.
 
-    One with a title is (a further part of) a file; ``console`` holds commands and what
+    A block with a title is (a further part of) a file; ``console`` holds commands and what
     they print; other Python is a program of its own.
     """
-
-    line: int
-    language: str
-    title: str
-    text: str
-
-
-FENCE = re.compile(r'^```(\w+)(?: title="(.*?)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    text = page.read_text()
-    for found in FENCE.finditer(text):
-        language, title, code = found.groups(default="")
-        yield Block(text.count("\n", 0, found.start()) + 1, language, title, code)
-
-
-class Reader:
-    """Somebody who follows a guide, in a folder of their own."""
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self.folder = folder

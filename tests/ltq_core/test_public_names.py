@@ -32,8 +32,8 @@ MODULES = "app broker errors logger message middleware scheduler task worker".sp
 FOR_PLUGINS = (
     "Broker BrokerUnavailableError ConfigurationError DeadLetter DeadLetters DeclaresLimits"
     " Delivery LeaseKeeper LTQError Message Middleware MiddlewareSpec PerLoop PluginError"
-    " SharedLimits Task UniquePublish did_you_mean get_logger hookimpl installed lazy_names"
-    " load_command now redact revived undecodable uptime"
+    " PluginInfo SharedLimits Task UniquePublish did_you_mean get_logger hookimpl installed"
+    " lazy_names load_command now redact revived undecodable uptime"
 ).split()
 
 OF_PLUGINS = pytest.mark.parametrize(

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ltq_core.middleware import Middleware as Middleware
     from ltq_core.middleware import MiddlewareSpec as MiddlewareSpec
     from ltq_core.nearest import did_you_mean as did_you_mean
+    from ltq_core.plugins import PluginInfo as PluginInfo
     from ltq_core.plugins import installed as installed
     from ltq_core.plugins import load_command as load_command
     from ltq_core.scheduler import Schedule as Schedule
@@ -98,7 +99,7 @@ _NAMES = {
     "message": "Delivery Message",
     "middleware": "DeclaresLimits Middleware MiddlewareSpec",
     "nearest": "did_you_mean",
-    "plugins": "installed load_command",
+    "plugins": "PluginInfo installed load_command",
     "scheduler": "Schedule Scheduler",
     "task": "Task",
     "worker": "CurrentMessage LastError Worker current_message",
