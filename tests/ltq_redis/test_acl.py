@@ -54,6 +54,14 @@ async def test_rights_of_a_worker_and_a_producer_are_enough(server: RedisServer)
         assert store.left_behind() == []
 
 
+async def test_user_without_a_password_is_announced(server: RedisServer) -> None:
+    with client(server, "tester") as tester:
+        tester.execute_command(*"ACL SETUSER guest on nopass ~* +@all".split())
+    broker = RedisBroker(server.url.replace("//", "//guest@"))
+
+    assert await broker.size(QUEUE) == 0
+
+
 async def send_in_every_way(producer: RedisBroker) -> None:
     """What producers and schedulers do."""
     await producer.publish(message("one"))

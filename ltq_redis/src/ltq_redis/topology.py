@@ -202,9 +202,11 @@ async def _kept(wire: Wire) -> AsyncIterator[None]:
 async def _greet(wire: Wire, credentials: Credentials, database: int) -> Wire:
     """Authenticate and choose the database; a connection that may not is closed."""
     commands: list[tuple[Arg, ...]] = []
-    if credentials.password:
-        user = (credentials.username,) if credentials.username else ()
-        commands.append(("AUTH", *user, credentials.password))
+    if credentials.username:
+        # Without a password too: unannounced one is the default user, with its rights.
+        commands.append(("AUTH", credentials.username, credentials.password))
+    elif credentials.password:
+        commands.append(("AUTH", credentials.password))
     if database:
         commands.append(("SELECT", database))
     async with _kept(wire):
