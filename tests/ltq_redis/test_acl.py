@@ -62,6 +62,22 @@ async def test_user_without_a_password_is_announced(server: RedisServer) -> None
     assert await broker.size(QUEUE) == 0
 
 
+async def test_refusal_says_what_would_work(server: RedisServer) -> None:
+    with client(server, "tester") as tester:
+        tester.execute_command(*"ACL SETUSER ltq-producer -zadd".split())
+    producer, looker = (RedisBroker(as_user(server, "ltq-producer")) for _ in range(2))
+    stranger = RedisBroker(server.url)
+
+    with pytest.raises(BrokerError, match="Grant the user the rights that docs/redis.md lists"):
+        await producer.publish(message("one"))
+    with pytest.raises(BrokerError, match="Grant the user the rights that docs/redis.md lists"):
+        await looker.dead_letters(QUEUE)
+    with pytest.raises(BrokerError, match="required. Give the URL a password"):
+        await stranger.size(QUEUE)
+    with pytest.raises(BrokerError, match="Give the URL a password"):
+        await stranger.publish_many([message(label) for label in "abcdef"])
+
+
 async def send_in_every_way(producer: RedisBroker) -> None:
     """What producers and schedulers do."""
     await producer.publish(message("one"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from documented_rights import acl_commands
+from ltq_core import BrokerError
 from ltq_core.testing import wait_until
 from ltq_redis import RedisBroker
 from redis_cluster import RedisCluster, slot_of
@@ -150,6 +151,13 @@ async def test_documented_rights_are_enough(cluster: RedisCluster, url: str) -> 
     await SmallWorker(worker, SEND, DIGEST).drain(["a"])
     await producer.close()
     await worker.close()
+
+
+async def test_url_of_a_single_server_is_told_of_the_cluster(cluster: RedisCluster) -> None:
+    broker = RedisBroker(cluster.nodes[0].url)
+
+    with pytest.raises(BrokerError, match=r"Reach a cluster by redis\+cluster://host"):
+        await broker.publish(message("a", SEND))
 
 
 @pytest.fixture

@@ -26,6 +26,16 @@ TRANSIENT = frozenset(
     "MISCONF NOTREADY".split()
 )
 _CODE = re.compile(r"\b[A-Z]{3,}\b")
+_PASSWORD = "Give the URL a password, as in redis://:password@host."
+_RIGHTS = "Grant the user the rights that docs/redis.md lists."
+# What a reply holds that tells of a mistake in the URL or in the server's settings.
+ADVICE = {
+    "NOAUTH": _PASSWORD,
+    "unauthenticated": _PASSWORD,  # of a long command Redis reads no more than the length
+    "NOPERM": _RIGHTS,
+    "can't run this command": _RIGHTS,  # said of what a script calls
+    "CROSSSLOT": "Reach a cluster by redis+cluster://host, or ?cluster=1.",
+}
 # After these the server behind the address is the wrong one, or is changing its role.
 RECONNECT = frozenset("READONLY MASTERDOWN CLUSTERDOWN UNBLOCKED MOVED ASK LOADING".split())
 
@@ -157,7 +167,13 @@ class Link:
             self.drop()
         if code in TRANSIENT:
             return BrokerUnavailableError(f"{self._server} cannot serve this now: {reply.text}")
-        return BrokerError(f"{self._server} refused a command: {reply.text}")
+        return BrokerError(f"{self._server} refused a command: {_advised(reply.text)}")
+
+
+def _advised(text: str) -> str:
+    """The server's words, and what would work where they tell of a mistake."""
+    advice = next((advice for words, advice in ADVICE.items() if words in text), "")
+    return f"{text.rstrip('.')}. {advice}" if advice else text
 
 
 def _code(text: str) -> str:
