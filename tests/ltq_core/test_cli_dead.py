@@ -84,12 +84,16 @@ def test_list_has_a_line_for_each_letter_the_newest_first(store: Store) -> None:
     ]
 
 
-def test_list_of_nothing_says_so_beside_the_data(store: Store) -> None:
-    assert ltq("dead", "list", "other", "--broker-url", store.url) == (
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_list_of_nothing_says_so_beside_the_data(store: Store, command: str) -> None:
+    assert ltq("dead", command, "other", "--all", "--broker-url", store.url) == (
         0,
         "",
         "No dead letters.\n",
     )
+
+
+def test_json_of_nothing_is_an_empty_list(store: Store) -> None:
     assert ltq("dead", "list", "other", "--json", "--broker-url", store.url).out == "[]\n"
 
 

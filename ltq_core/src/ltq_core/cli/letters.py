@@ -107,15 +107,21 @@ def print_list(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
             [("ID", "DIED", "REASON", "TRIES", "ERROR"), *map(_row, letters)], note=True
         )
     else:
-        click.echo("No dead letters.", err=True)
+        _say_that_there_are_none()
 
 
 def print_letters(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
     """Print all of each of *letters*, or a JSON list of them."""
     if as_json:
         print_json([_plain(letter) for letter in letters])
-    else:
+    elif letters:
         click.echo("\n\n".join("\n".join(_details(letter)) for letter in letters))
+    else:
+        _say_that_there_are_none()
+
+
+def _say_that_there_are_none() -> None:
+    click.echo("No dead letters.", err=True)
 
 
 def _in_batches(
