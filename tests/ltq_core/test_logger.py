@@ -55,6 +55,44 @@ def test_logger_is_named_below_ltq(name: str, full: str):
     assert get_logger(name).name == full
 
 
+class Failing(logging.Handler):
+    """A handler that forgets to handle its own errors."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise ConnectionError(f"the server of {record.name} is away")
+
+
+def test_handler_that_fails_is_shown_and_does_not_fail_the_caller(
+    capsys: pytest.CaptureFixture[str],
+):
+    logger = get_logger("failing")
+    logger.addHandler(Failing())
+
+    logger.error("a run failed")
+
+    err = capsys.readouterr().err
+    assert "the server of ltq.failing is away" in err
+    assert "Message: 'a run failed'" in err
+
+
+def test_closed_stderr_does_not_fail_the_caller(monkeypatch: pytest.MonkeyPatch):
+    logger = get_logger("closed")
+    stream = io.StringIO()
+    logger.addHandler(logging.StreamHandler(stream))
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    logger.error("a run failed")
+
+
+def test_logger_that_was_configured_before_is_kept():
+    before = logging.getLogger("ltq.before")
+    before.addHandler(Failing())
+
+    assert get_logger("before") is before
+    before.error("a run failed")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

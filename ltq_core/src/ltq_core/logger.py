@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import traceback
+from contextlib import suppress
 from typing import TextIO
 
 # C0 and C1 controls, the line and paragraph separators, and the marks that reorder
@@ -25,9 +26,27 @@ _OPTION = re.compile(r"([?&]([^=&?\s]*)=)([^&\s]*)")
 _SECRET = re.compile("password|secret|token", re.IGNORECASE)
 
 
+class _Logger(logging.Logger):
+    """A logger that never raises, whatever its handlers do.
+
+    Many a handler of a user's fails now and then, as where it posts to a server. A worker
+    logs between a run and its settling, and in callbacks, where that would end it.
+    """
+
+    def handle(self, record: logging.LogRecord) -> None:
+        try:
+            super().handle(record)
+        except Exception:
+            with suppress(Exception):  # stderr may be closed, which leaves nobody to tell
+                logging.Handler().handleError(record)
+
+
 def get_logger(name: str = "") -> logging.Logger:
-    """The logger ``ltq`` or, with a name, ``ltq.<name>``."""
-    return logging.getLogger(f"ltq.{name}" if name else "ltq")
+    """The logger ``ltq`` or, with a name, ``ltq.<name>``; no handler makes it raise."""
+    logger = logging.getLogger(f"ltq.{name}" if name else "ltq")
+    if type(logger) is logging.Logger:  # logging's own; a configuration may have made it before
+        logger.__class__ = _Logger
+    return logger
 
 
 def printable(text: object, limit: int = 500) -> str:
