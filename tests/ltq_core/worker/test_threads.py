@@ -99,6 +99,26 @@ def test_what_a_function_raises_is_raised(pool: ThreadPool, error: BaseException
     assert asyncio.run(main()) is error
 
 
+class Masked(Exception):
+    """An exception that hides its class."""
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise SystemExit(3)
+
+
+def test_error_that_hides_its_class_is_raised(pool: ThreadPool):
+    def fails() -> None:
+        raise Masked
+
+    async def main() -> type:
+        future = pool.call(fails)
+        await asyncio.wait({future})
+        return type(future.exception())
+
+    assert asyncio.run(main()) is Masked
+
+
 def test_stop_iteration_is_raised_as_what_a_future_can_hold(pool: ThreadPool):
     def fails() -> None:
         raise StopIteration("end")

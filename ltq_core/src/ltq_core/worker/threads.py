@@ -92,7 +92,7 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
         return
     if error is None:
         future.set_result(result)
-    elif isinstance(error, StopIteration):  # a future refuses it
+    elif issubclass(type(error), StopIteration):  # a future refuses it; `__class__` may raise
         future.set_exception(RuntimeError(f"the task raised {error!r}"))
     else:
         future.set_exception(error)
