@@ -173,7 +173,7 @@ def test_scheduler_beside_a_worker_feeds_it(jobs: CommandLine) -> None:
 
 def test_scheduler_runs_by_itself(jobs: CommandLine) -> None:
     running = jobs.start("run", "jobs:scheduler")
-    running.until("Scheduling 1 jobs")
+    running.until("Scheduling 1 job\n")
 
     assert running.stopped() == 0
 

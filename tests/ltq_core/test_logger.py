@@ -13,6 +13,7 @@ import pytest
 from ltq_core.logger import (
     LineFormatter,
     configure_logging,
+    counted,
     describe,
     format_traceback,
     get_logger,
@@ -53,6 +54,11 @@ HOSTILE = [RuntimeError("no"), RecursionError(), SystemExit(3), KeyboardInterrup
 @pytest.mark.parametrize(("name", "full"), [("", "ltq"), ("worker", "ltq.worker")])
 def test_logger_is_named_below_ltq(name: str, full: str):
     assert get_logger(name).name == full
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs")])
+def test_things_are_counted_in_words(number: int, text: str):
+    assert counted(number, "job") == text
 
 
 class Failing(logging.Handler):

@@ -262,6 +262,8 @@ def test_delayed_message_waits_and_is_not_due(worker: Worker, delay: Any):
         ({"delay": -1}, "delay"),
         ({"delay": float("nan")}, "delay"),
         ({"delay": float("inf")}, "delay"),
+        ({"delay": 10**400}, "from 0 to 1e.10 seconds"),
+        ({"unique": "k", "unique_for": timedelta.max}, "unique_for"),
         ({"unique": ""}, "unique"),
         ({"unique": 7}, "unique"),
         ({"unique": "k", "unique_for": -1}, "unique_for"),

@@ -154,10 +154,14 @@ async def test_documented_rights_are_enough(cluster: RedisCluster, url: str) -> 
 
 
 async def test_url_of_a_single_server_is_told_of_the_cluster(cluster: RedisCluster) -> None:
-    broker = RedisBroker(cluster.nodes[0].url)
+    slot = cluster.nodes[0].run("CLUSTER KEYSLOT", f"queue:{SEND}")
+    elsewhere = next(node for node in cluster.nodes if not node.serves(slot))
+    broker = RedisBroker(elsewhere.url)
 
     with pytest.raises(BrokerError, match=r"Reach a cluster by redis\+cluster://host"):
         await broker.publish(message("a", SEND))
+    with pytest.raises(BrokerError, match=r"begins with redis\+cluster:// follows it there"):
+        await broker.size(SEND)
 
 
 @pytest.fixture

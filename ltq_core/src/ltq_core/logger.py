@@ -49,6 +49,11 @@ def get_logger(name: str = "") -> logging.Logger:
     return logger
 
 
+def counted(number: int, noun: str) -> str:
+    """*number* things, as in "1 job" and "2 jobs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def printable(text: object, limit: int = 500) -> str:
     """*text* on one line: control characters escaped, cut after *limit* characters.
 

@@ -16,7 +16,7 @@ from ltq_core.errors import ConfigurationError, DuplicateMessageError
 from ltq_core.message import Message
 from ltq_core.plugins import schemes_with
 from ltq_core.sends import around, around_each
-from ltq_core.values import seconds
+from ltq_core.values import LONGEST, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -281,19 +281,22 @@ def _makes_coroutine(function: Callable[..., Any]) -> bool:
     )
 
 
+_ALLOWED = f"must be from 0 to {LONGEST:g} seconds"
+
+
 def _check_sending(
     name: str, delay: float, unique: object, unique_for: float, on_duplicate: str
 ) -> None:
-    if not 0 <= delay < float("inf"):
-        raise ValueError(f"delay of a send of '{name}' must be 0 seconds or more, not {delay}.")
+    if not 0 <= delay <= LONGEST:
+        raise ValueError(f"delay of a send of '{name}' {_ALLOWED}, not {delay}.")
     if on_duplicate not in ("skip", "raise"):
         raise ValueError(f"on_duplicate must be 'skip' or 'raise', not {on_duplicate!r}.")
     if unique is None and (unique_for or on_duplicate != "skip"):
         raise ValueError("unique_for and on_duplicate need a unique key.")
     if unique is not None and not (isinstance(unique, str) and unique):
         raise ValueError(f"unique must be a text that is not empty, not {unique!r}.")
-    if not 0 <= unique_for < float("inf"):
-        raise ValueError(f"unique_for must be 0 seconds or more, not {unique_for}.")
+    if not 0 <= unique_for <= LONGEST:
+        raise ValueError(f"unique_for {_ALLOWED}, not {unique_for}.")
 
 
 class _Background:

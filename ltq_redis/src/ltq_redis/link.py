@@ -35,6 +35,7 @@ ADVICE = {
     "NOPERM": _RIGHTS,
     "can't run this command": _RIGHTS,  # said of what a script calls
     "CROSSSLOT": "Reach a cluster by redis+cluster://host, or ?cluster=1.",
+    "MOVED": "A URL that begins with redis+cluster:// follows it there.",
 }
 # After these the server behind the address is the wrong one, or is changing its role.
 RECONNECT = frozenset("READONLY MASTERDOWN CLUSTERDOWN UNBLOCKED MOVED ASK LOADING".split())
@@ -162,12 +163,12 @@ class Link:
             return self._wire
 
     def _refused(self, reply: ReplyError) -> BrokerError:
-        code = _code(reply.text)
+        code, text = _code(reply.text), _advised(reply.text)
         if code in RECONNECT:
             self.drop()
         if code in TRANSIENT:
-            return BrokerUnavailableError(f"{self._server} cannot serve this now: {reply.text}")
-        return BrokerError(f"{self._server} refused a command: {_advised(reply.text)}")
+            return BrokerUnavailableError(f"{self._server} cannot serve this now: {text}")
+        return BrokerError(f"{self._server} refused a command: {text}")
 
 
 def _advised(text: str) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltq_core.errors import DeferError, RejectError, RetryError
+from ltq_core.logger import counted
 from ltq_core.middleware import Middleware, Options
 from ltq_core.values import parse_count, seconds
 
@@ -118,7 +119,7 @@ class MaxTries(Middleware):
         if not _retriable(error, options.get("retry_on"), options.get("give_up_on")):
             return
         if tries >= options["max_tries"]:
-            reject = RejectError(f"failed {tries} times", kind="tries_exhausted")
+            reject = RejectError(f"failed {counted(tries, 'time')}", kind="tries_exhausted")
             raise reject from _cause(error)
         if not isinstance(error, RetryError):
             backoff: Backoff = options.get("backoff", exponential)

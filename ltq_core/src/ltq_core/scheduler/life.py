@@ -7,7 +7,7 @@ import concurrent.futures
 from typing import TYPE_CHECKING
 
 from ltq_core.errors import BrokerUnavailableError
-from ltq_core.logger import get_logger
+from ltq_core.logger import counted, get_logger
 from ltq_core.patience import LONGEST_PAUSE, patiently
 from ltq_core.scheduler.store_clock import StoreClock
 from ltq_core.scheduler.ticker import Ticker
@@ -90,7 +90,7 @@ class Life:
         born = self._loop.time()
         if await self._wait_for_broker():
             await asyncio.sleep(_COURTESY)
-        log.info("Scheduling %d jobs", len(jobs))
+        log.info("Scheduling %s", counted(len(jobs), "job"))
         slots = asyncio.Semaphore(_CALLS)
         async with asyncio.TaskGroup() as group:
             for job in jobs:

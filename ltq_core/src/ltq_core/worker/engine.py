@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.errors import BrokerError, BrokerUnavailableError, LeaseLostError
-from ltq_core.logger import describe, get_logger
+from ltq_core.logger import counted, describe, get_logger
 from ltq_core.patience import pause
 from ltq_core.worker.call import make_call
 from ltq_core.worker.ctx import restore_arguments
@@ -144,14 +144,16 @@ class Engine:
 
     async def _drain(self, grace: float) -> None:
         if self.runs.active:
-            log.info("Finishing %d running tasks, for up to %g s", len(self.runs.active), grace)
+            running = counted(len(self.runs.active), "running task")
+            log.info("Finishing %s, for up to %g s", running, grace)
         try:
             async with asyncio.timeout(grace):
                 while self.runs.active:
                     await self.runs.changed()
                 await self._settler.finish()
         except TimeoutError:
-            log.warning("%d tasks outlast the grace time", len(self.runs.active))
+            outlasting = counted(len(self.runs.active), "task")
+            log.warning("%s did not end within the grace time", outlasting)
 
     async def _cut(self) -> None:
         """Cancel what still runs and give its messages back, untouched."""

@@ -41,4 +41,5 @@ def run_to_its_end(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, None])
         except BaseException as error:
             if main.done() or loop.is_closed():
                 raise
-            log.error("What a task started ended with %s; the worker goes on", describe(error))
+            text = "What a task started ended with %s; the worker goes on"
+            log.error(text, describe(error), exc_info=error)
