@@ -103,7 +103,7 @@ def test_signal_lets_a_running_task_finish(tasks: CommandLine, number: signal.Si
     running.until("started")
 
     running.signal(number)
-    running.until("Finishing 1 running tasks")
+    running.until("Finishing 1 running task,")
     (tasks.folder / "go").touch()
 
     assert running.ended() == 0
