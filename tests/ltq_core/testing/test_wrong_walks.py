@@ -122,9 +122,9 @@ class NacksIntoThePast(Wrong):
 
 
 class PutsWhatBecameDueBehind(Wrong):
-    """A mover brings what became due to the end of a list."""
+    """A mover brings what became due to the end of a list, as if it were due only now."""
 
-    breaks = r"order after a (publish|publish_many|nack):"
+    breaks = r"(order|delivery.due_at) after a (publish|publish_many|nack):"
 
     async def publish_many(self, messages: Sequence[Message], delay: float = 0) -> None:
         delayed = self.of_the_store().setdefault("delayed", [])
