@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from typing import TYPE_CHECKING
 
-from ltq_redis.queue import NEVER, Done, QueueState, receipt_of
+from ltq_redis.queue import NEVER, Done, QueueState, receipt_of, still_leased
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ class Consumer:
         for queue in self._queues.values():
             messages += queue.claimed
             queue.claimed.clear()
-        return [message for message in messages if not _is_lost(message)]
+        return still_leased(messages)
 
     async def _claim(
         self, ready: Sequence[QueueState], limit: int, ahead: int, done: Done
@@ -85,10 +85,7 @@ class Consumer:
             queue.claimed.append(message)
         messages: list[Message] = []
         for queue in queues:
-            while queue.claimed and len(messages) < limit:
-                message = queue.claimed.popleft()
-                if not _is_lost(message):
-                    messages.append(message)
+            messages += queue.hand_out(limit - len(messages))
         return messages
 
     def _stock(self, queues: Sequence[QueueState]) -> int:
@@ -154,8 +151,3 @@ class Consumer:
             due = min(due, self._loop.time() + LOOK_AGAIN)
         timed = self._claims.timed
         return min(due, timed[0][0]) if timed else due
-
-
-def _is_lost(message: Message) -> bool:
-    """Whether the lease ended before anybody was given the message."""
-    return message.delivery is not None and message.delivery.lease_lost

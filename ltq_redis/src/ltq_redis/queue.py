@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import os
 import socket
-from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -201,7 +200,7 @@ class QueueState:
         self.limits = limits
         self.places_free = limits is None or limits.concurrency is None
         self.batches: dict[str, Batch] = {}
-        self.claimed: deque[Message] = deque()
+        self.claimed: list[Message] = []
         self.ready = True
         self.due = NEVER
         self.rests_until = self.woken = 0.0
@@ -213,6 +212,12 @@ class QueueState:
     def new_batch(self) -> Batch:
         """A batch for the next claim, under an id that was never used."""
         return Batch(next(self._ids), self)
+
+    def hand_out(self, most: int) -> list[Message]:
+        """Take out up to *most* of what was claimed, without what was lost meanwhile."""
+        leased = still_leased(self.claimed)
+        self.claimed = leased[most:]
+        return leased[:most]
 
     def see(self, wait: bytes, now: float) -> None:
         """Note what a claim said of the time to look again."""
@@ -277,6 +282,11 @@ def receipt_of(message: Message) -> Receipt:
     if not isinstance(receipt, Receipt):
         raise LeaseLostError(f"Message {message.id} was not handed out by this broker.")
     return receipt
+
+
+def still_leased(messages: Iterable[Message]) -> list[Message]:
+    """Those of *messages* whose lease has not ended before anybody was given them."""
+    return [one for one in messages if one.delivery is None or not one.delivery.lease_lost]
 
 
 @contextmanager
