@@ -229,6 +229,21 @@ async def test_new_queue_is_waited_for_at_once(
     await end(*brokers)
 
 
+async def test_new_queues_that_join_at_once_are_all_waited_for(
+    brokers: list[RedisBroker], store: RedisStore
+) -> None:
+    (broker, producer, _), queues = brokers, [QUEUE, OTHER, "mail:third"]
+    calls = [asyncio.ensure_future(broker.consume(QUEUE))]
+    await wait_until(lambda: store.blocked() == 1, 5, "it waits for one queue")
+    calls += [asyncio.ensure_future(broker.consume(queue)) for queue in queues[1:]]
+    await producer.publish_many([message(queue, queue) for queue in queues])
+
+    held = await asyncio.wait_for(asyncio.gather(*calls), 2 * SOON)
+    assert [one.id for one in held] == queues
+    await broker.ack_many(held)
+    await end(*brokers)
+
+
 async def test_worker_that_stops_claiming_passes_its_token_on(
     brokers: list[RedisBroker], store: RedisStore
 ) -> None:

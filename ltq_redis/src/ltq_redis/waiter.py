@@ -114,8 +114,8 @@ class Waiter:
             return True
         call.cancel()
         try:
+            await self._waiting.close()  # first: whoever waits meanwhile opens another one
             await asyncio.wait({call})
-            await self._waiting.close()
             # Redis gives tokens to a connection that was closed until it has heard of it, 6.2
             # for all calls that come at once with the end: so what follows comes later.
             await self._link.call("EXISTS", *(queue.keys.wake for queue in self._covered))
