@@ -39,7 +39,12 @@ def run_to_its_end(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, None])
         try:
             loop.run_until_complete(main)
         except BaseException as error:
-            if main.done() or loop.is_closed():
+            if loop.is_closed() or _ended_with(main, error):
                 raise
             text = "What a task started ended with %s; the worker goes on"
             log.error(text, describe(error), exc_info=error)
+    main.result()  # it may have ended in the very turn that another one disturbed
+
+
+def _ended_with(main: asyncio.Task[None], error: BaseException) -> bool:
+    return main.done() and (main.cancelled() or main.exception() is error)
