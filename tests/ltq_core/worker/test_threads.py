@@ -119,11 +119,23 @@ def test_error_that_hides_its_class_is_raised(pool: ThreadPool):
     assert asyncio.run(main()) is Masked
 
 
-def test_stop_iteration_is_raised_as_what_a_future_can_hold(pool: ThreadPool):
-    def fails() -> None:
-        raise StopIteration("end")
+class Nameless(StopIteration):
+    """One that cannot be shown."""
 
-    with pytest.raises(RuntimeError, match=r"StopIteration\('end'\)"):
+    def __repr__(self) -> str:
+        raise ValueError("no words")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("error", [StopIteration("end"), Nameless()])
+def test_stop_iteration_is_raised_as_what_a_future_can_hold(
+    pool: ThreadPool, error: StopIteration
+):
+    def fails() -> None:
+        raise error
+
+    with pytest.raises(RuntimeError, match=f"the task raised {type(error).__name__}: "):
         call(pool, fails)
 
 

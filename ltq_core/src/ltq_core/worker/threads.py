@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from ltq_core.clock import virtual_clock
+from ltq_core.logger import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,6 @@ def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | Non
     if error is None:
         future.set_result(result)
     elif issubclass(type(error), StopIteration):  # a future refuses it; `__class__` may raise
-        future.set_exception(RuntimeError(f"the task raised {error!r}"))
+        future.set_exception(RuntimeError(f"the task raised {describe(error)}"))
     else:
         future.set_exception(error)
