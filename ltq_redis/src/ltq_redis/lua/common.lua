@@ -48,7 +48,10 @@ end
 -- one. Any other one, such as READONLY, is raised again.
 local function own_error(failure)
   local text = type(failure) == 'table' and failure.err or tostring(failure)
-  local signs = { 'WRONGTYPE', ' is not a', 'must be strings or integers', 'attempt to ' }
+  -- With their spaces: ' is not a' would be found in ' is not allowed from script' too.
+  local signs = {
+    'WRONGTYPE', ' is not a ', ' is not an ', 'must be strings or integers', 'attempt to ',
+  }
   for _, sign in ipairs(signs) do
     if string.find(text, sign, 1, true) then
       return text
