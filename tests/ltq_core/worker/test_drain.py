@@ -167,6 +167,33 @@ def test_worker_whose_runs_are_cancelled_with_it_gives_everything_back():
     assert asyncio.run(run()) == (6, [])
 
 
+def test_run_that_is_cancelled_fails_though_the_program_is_told_to_end():
+    worker = make_worker()
+
+    @worker.task
+    async def task() -> None:
+        raise asyncio.CancelledError
+
+    async def works_off_what_is_left() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await worker.run()
+
+    async def run() -> list[Any]:
+        await task.send()
+        program = asyncio.create_task(works_off_what_is_left())
+        await asyncio.sleep(0)
+        program.cancel()
+        broker: Any = worker.broker
+        await until(lambda: broker.dead_letters(task.name), "the run to fail")
+        worker.stop()
+        await program
+        return await waiting(worker)
+
+    assert asyncio.run(run()) == []
+
+
 def test_worker_that_is_cancelled_before_a_run_begins_gives_it_back():
     worker = make_worker()
 

@@ -65,6 +65,8 @@ class Runs:
         self._settler = settler
         self._loop = asyncio.get_running_loop()
         self._worker = asyncio.current_task()
+        # A program that was told to end may work off its queues in that very Task.
+        self._cancelled = 0 if self._worker is None else self._worker.cancelling()
         self._spawn = _spawner(self._loop)
         self._waiter: asyncio.Future[None] | None = None
 
@@ -174,7 +176,7 @@ class Runs:
 
     def _leaving(self) -> bool:
         # Programs that stop cancel all the Tasks of their loop, the runs beside the worker.
-        return self._worker is not None and self._worker.cancelling() > 0
+        return self._worker is not None and self._worker.cancelling() > self._cancelled
 
     def _end(self, run: Run) -> None:
         self.active.discard(run)
