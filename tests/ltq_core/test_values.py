@@ -51,13 +51,13 @@ def test_duration_is_seconds_or_a_timedelta(value: Any):
     assert parse_duration(value) == 90
 
 
-@pytest.mark.parametrize("value", [0, -1, timedelta(0), float("inf"), float("nan")])
-def test_duration_is_more_than_nothing_and_ends(value: Any):
+@pytest.mark.parametrize("value", [0, -1, timedelta(0), float("nan")])
+def test_duration_is_more_than_nothing(value: Any):
     with pytest.raises(ValueError, match="must be more than 0 seconds, not"):
         parse_duration(value)
 
 
-@pytest.mark.parametrize("value", [1.1e10, 1e300, 10**400, timedelta.max])
+@pytest.mark.parametrize("value", [1.1e10, 1e300, 10**400, float("inf"), timedelta.max])
 def test_duration_reaches_no_date_that_is_none(value: Any):
     with pytest.raises(ValueError, match=r"must be at most 1e\+10 seconds, not"):
         parse_duration(value)

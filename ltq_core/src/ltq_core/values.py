@@ -47,7 +47,7 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
         raise ValueError(f"must be seconds or a timedelta, not {value!r}.")
     duration = seconds(value)
-    if not 0 < duration < float("inf"):
+    if not duration > 0:
         raise ValueError(f"must be more than 0 seconds, not {value!r}.")
     if duration > LONGEST:
         raise ValueError(f"must be at most {LONGEST:g} seconds, not {value!r}.")
