@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hostile import Masked
 from ltq_core.clock import now
 from ltq_core.dead_letter import DeadLetter
 from ltq_core.errors import DeferError, RejectError, RetryError
@@ -108,14 +109,6 @@ def test_signal_that_carries_nonsense_is_a_failure():
     assert isinstance(dead, Dead)
     assert dead.reason == "failed"
     assert isinstance(dead.error, TypeError)
-
-
-class Masked(Exception):
-    """An exception that hides its class."""
-
-    @property
-    def __class__(self) -> Any:  # type: ignore[override]
-        raise SystemExit(3)
 
 
 def test_error_that_hides_its_class_is_a_failure():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hostile import Masked, Nameless
 from ltq_core.testing import VirtualClock, wait_until
 from ltq_core.worker.threads import ThreadPool
 
@@ -99,14 +100,6 @@ def test_what_a_function_raises_is_raised(pool: ThreadPool, error: BaseException
     assert asyncio.run(main()) is error
 
 
-class Masked(Exception):
-    """An exception that hides its class."""
-
-    @property
-    def __class__(self) -> Any:  # type: ignore[override]
-        raise SystemExit(3)
-
-
 def test_error_that_hides_its_class_is_raised(pool: ThreadPool):
     def fails() -> None:
         raise Masked
@@ -117,15 +110,6 @@ def test_error_that_hides_its_class_is_raised(pool: ThreadPool):
         return type(future.exception())
 
     assert asyncio.run(main()) is Masked
-
-
-class Nameless(StopIteration):
-    """One that cannot be shown."""
-
-    def __repr__(self) -> str:
-        raise ValueError("no words")
-
-    __str__ = __repr__
 
 
 @pytest.mark.parametrize("error", [StopIteration("end"), Nameless()])
