@@ -91,7 +91,7 @@ def check_quickstart(shown: str) -> tuple[int, int]:
     assert re.search(r"✓ [\d,]+ messages in [\d.]+ s, [\d,]+ a second", shown)
     assert "OSError: heapq" in shown
     assert "↻ 3 runs failed and were tried again" in shown
-    assert "✗ dead letter: broken, SyntaxError: " in shown
+    assert "✗ dead letter: broken, RejectError: broken is no Python" in shown
     assert "lease" not in shown
     return int(files), int(known)
 

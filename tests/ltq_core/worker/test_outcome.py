@@ -26,6 +26,7 @@ ERROR = ValueError("the error")
 RETRY = RetryError(5)
 NEGATIVE = RetryError(-5)
 REJECT = RejectError("no use")
+CAUSED = caused(RejectError("no such page"), CAUSE)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ REJECT = RejectError("no use")
         (caused(DeferError(), CAUSE), Again(0, None)),
         (NEGATIVE, Again(0, NEGATIVE)),
         (REJECT, Dead("rejected", REJECT, "no use")),
+        (CAUSED, Dead("rejected", CAUSED, "no such page")),
+        (caused(RejectError(), CAUSE), Dead("rejected", CAUSE)),
         (
             caused(RejectError("failed 3 times", kind="tries_exhausted"), CAUSE),
             Dead("tries_exhausted", CAUSE, "failed 3 times"),
@@ -199,6 +202,15 @@ def test_letter_without_an_error_says_why_in_its_words():
         "its worker died 5 times",
         "",
     )
+
+
+def test_letter_keeps_a_reason_and_what_it_comes_from():
+    dead = decide(caused(RejectError("no such page"), raised(OSError("status 404"))))
+    assert isinstance(dead, Dead)
+    found = letter(Message(), dead, "w")
+
+    assert (found.error_type, found.error) == ("RejectError", "no such page")
+    assert "OSError: status 404" in found.traceback
 
 
 class Unprintable(Exception):

@@ -64,8 +64,16 @@ def _decide(error: BaseException) -> Outcome:
     if isinstance(error, RetryError):
         return Again(_delay(error), error.__cause__ or error)
     if isinstance(error, RejectError):
-        return Dead(error.kind, error.__cause__ or error, printable(error.reason, TEXT_LIMIT))
+        return Dead(error.kind, _told(error), printable(error.reason, TEXT_LIMIT))
     return Dead("failed", error)
+
+
+def _told(reject: RejectError) -> BaseException:
+    """What the dead letter shows: a task's own reason, or else what *reject* comes from."""
+    # The traceback of a reason names what it comes from too; a limit's verdict on an
+    # exception says less than that exception.
+    given = reject.kind == "rejected" and reject.reason
+    return reject if given else reject.__cause__ or reject
 
 
 def _delay(signal: RetryError | DeferError) -> float:
