@@ -60,7 +60,9 @@ def test_nothing_is_claimed_after_stop():
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_task_that_outlasts_the_grace_time_goes_back_untouched(plain: bool):
+def test_task_that_outlasts_the_grace_time_goes_back_untouched(
+    plain: bool, caplog: pytest.LogCaptureFixture
+):
     worker = make_worker()
     gate = threading.Event()
 
@@ -90,6 +92,7 @@ def test_task_that_outlasts_the_grace_time_goes_back_untouched(plain: bool):
     gate.set()
 
     assert left == [sent]
+    assert caplog.messages[-1] == "The grace time is over: giving back 1 running task"
 
 
 def test_task_that_swallows_its_cancellation_does_not_delay_the_exit():

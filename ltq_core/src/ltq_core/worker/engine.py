@@ -152,8 +152,8 @@ class Engine:
                     await self.runs.changed()
                 await self._settler.finish()
         except TimeoutError:
-            outlasting = counted(len(self.runs.active), "task")
-            log.warning("%s did not end within the grace time", outlasting)
+            outlasting = counted(len(self.runs.active), "running task")
+            log.warning("The grace time is over: giving back %s", outlasting)
 
     async def _cut(self) -> None:
         """Cancel what still runs and give its messages back, untouched."""
