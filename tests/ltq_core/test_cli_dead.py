@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -246,3 +247,11 @@ def test_broker_without_dead_letters_is_answered_with_those_that_keep_them(
         "Error: PlainBroker keeps no dead letters. Use a broker that does (installed: "
         "together).\n"
     )
+
+
+def test_help_begins_with_what_does_no_harm() -> None:
+    ended = ltq("dead", "--help")
+
+    commands = re.findall(r"^  (\w+)  +\S", ended.out.partition("Commands:")[2], re.MULTILINE)
+    assert commands == ["list", "show", "requeue", "delete"]
+    assert "..." not in ended.out.partition("Commands:")[2]

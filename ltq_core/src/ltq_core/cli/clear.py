@@ -10,7 +10,7 @@ from ltq_core.cli.toolkit import click
 @click.argument("queue")
 @broker_url_option
 def clear(queue: str) -> None:
-    """Remove the messages that wait in QUEUE; what is in flight stays."""
+    """Remove what waits in QUEUE; what is in flight stays."""
     from ltq_core.cli.queues import ask_broker
 
     ask_broker(lambda broker: broker.clear(queue))

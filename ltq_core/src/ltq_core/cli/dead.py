@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ltq_core.cli.lazy_group import LazyGroup
 from ltq_core.cli.options import broker_url_option, json_option
 from ltq_core.cli.toolkit import click
 
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+# Named, since click would put `delete` first: it sorts the commands that it collects.
+_PLACES = {
+    "list": "ltq_core.cli.dead:list_letters",
+    "show": "ltq_core.cli.dead:show_letters",
+    "requeue": "ltq_core.cli.dead:requeue_letters",
+    "delete": "ltq_core.cli.dead:delete_letters",
+}
+
+
+@click.group(cls=LazyGroup, places=_PLACES)
 def dead() -> None:
     """See what was given up, put it back, or forget it."""
 
@@ -46,7 +56,7 @@ def _select(queue: str, ids: tuple[str, ...], every: bool, reason: str | None) -
     return Selection(queue, ids, reason)
 
 
-@dead.command("list")
+@click.command("list")
 @_selection
 def list_letters(
     queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
@@ -57,12 +67,12 @@ def list_letters(
     print_list(_select(queue, ids, every or not ids, reason).find(), as_json=as_json)
 
 
-@dead.command("show")
+@click.command("show")
 @_selection
 def show_letters(
     queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
 ) -> None:
-    """Show dead letters of QUEUE in full, arguments and traceback included."""
+    """Show dead letters of QUEUE in full, with arguments and traceback."""
     from ltq_core.cli.letters import print_letters
 
     selection = _select(queue, ids, every, reason)
@@ -71,7 +81,7 @@ def show_letters(
     selection.require(letters)
 
 
-@dead.command("requeue")
+@click.command("requeue")
 @_selection
 def requeue_letters(
     queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
@@ -86,7 +96,7 @@ def requeue_letters(
     selection.require(letters)
 
 
-@dead.command("delete")
+@click.command("delete")
 @_selection
 def delete_letters(
     queue: str, ids: tuple[str, ...], every: bool, reason: str | None, as_json: bool
