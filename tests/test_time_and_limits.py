@@ -23,6 +23,7 @@ from ltq_core.limits.max_age import MaxAge
 from ltq_core.limits.max_tries import MaxTries
 from ltq_core.scheduler import Schedule
 from ltq_core.testing import Harness, virtual_time
+from ltq_core.worker.current import CurrentMessage
 from ltq_core.worker.options import CORE_OPTIONS
 
 if TYPE_CHECKING:
@@ -189,3 +190,12 @@ def check(command: Command, command_line: CommandLine) -> None:
     assert len(written) == len(expected), done.out
     for line, pattern in zip(written, expected, strict=True):
         assert fnmatch.fnmatchcase(line, pattern), done.out
+
+
+def test_every_attribute_of_the_current_message_is_in_the_table():
+    section = PAGE.read_text().partition("## Inside a run")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+
+    documented = sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell))
+    offered = {name for name in dir(CurrentMessage) if not name.startswith("_")}
+    assert documented == sorted(offered - {"message"})

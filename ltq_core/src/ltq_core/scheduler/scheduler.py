@@ -100,7 +100,7 @@ class Scheduler:
                 together. A job that keeps its name keeps its past when it changes.
             missed: Of the ticks that fell due while no scheduler lived, send the
                 ``"latest"`` if it is younger than a day, ``"all"`` (the latest 1,000),
-                or none: ``"skip"``. A job that was never sent starts now.
+                or none: ``"skip"``. A job that was never sent begins with its next tick.
 
         Returns:
             The job.
