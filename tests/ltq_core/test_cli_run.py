@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -43,6 +44,8 @@ AWAY = """
         return {"away": AwayBroker}
 """
 
+
+OWN_LOGGING = "force=True, level='INFO', format='%(levelname)s and %(message)s'"
 
 LEAVING = """
     import asyncio
@@ -192,6 +195,16 @@ def test_log_level_leaves_out_what_is_below_it(jobs: CommandLine) -> None:
     running.stopped()
 
     assert "INFO" not in running.err
+
+
+def test_module_that_configures_logging_has_the_last_word(jobs: CommandLine) -> None:
+    jobs.write("own", f"import logging\n\nlogging.basicConfig({OWN_LOGGING})\n{dedent(JOBS)}")
+
+    running = jobs.start("run", "own:worker")
+    running.until("hello world")
+    running.stopped()
+
+    assert "INFO and SIGTERM: finishing what runs" in running.err
 
 
 @pytest.mark.parametrize(
