@@ -204,7 +204,7 @@ def test_delete_of_a_reason_forgets_its_letters_alone(store: Store) -> None:
     assert store.ids() == ["two"]
 
 
-@pytest.mark.parametrize("command", ["show", "requeue", "delete"])
+@pytest.mark.parametrize("command", ["list", "show", "requeue", "delete"])
 def test_id_that_is_not_there_is_named_and_the_others_are_done(
     store: Store, command: str
 ) -> None:
@@ -213,6 +213,17 @@ def test_id_that_is_not_there_is_named_and_the_others_are_done(
     assert ended.code == 1
     assert ended.err == f"Error: {QUEUE} has no dead letter four. See: ltq dead list {QUEUE}.\n"
     assert ended.out
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_list_of_ids_that_are_not_there_does_not_say_that_nothing_is(
+    store: Store, command: str
+) -> None:
+    assert store.dead(command, "four", "five") == (
+        1,
+        "",
+        f"Error: {QUEUE} has no dead letter four, five. See: ltq dead list {QUEUE}.\n",
+    )
 
 
 @pytest.mark.parametrize("command", ["show", "requeue", "delete"])

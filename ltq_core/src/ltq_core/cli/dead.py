@@ -56,6 +56,16 @@ def _select(queue: str, ids: tuple[str, ...], every: bool, reason: str | None) -
     return Selection(queue, ids, reason)
 
 
+def _print_found(
+    selection: Selection, print_all: Callable[..., None], *, as_json: bool
+) -> None:
+    letters = selection.find()
+    if not letters:
+        selection.require(letters)  # or "No dead letters." would speak of the whole queue
+    print_all(letters, as_json=as_json)
+    selection.require(letters)
+
+
 @click.command("list")
 @_selection
 def list_letters(
@@ -64,7 +74,7 @@ def list_letters(
     """List the dead letters of QUEUE, the newest first."""
     from ltq_core.cli.letters import print_list
 
-    print_list(_select(queue, ids, every or not ids, reason).find(), as_json=as_json)
+    _print_found(_select(queue, ids, every or not ids, reason), print_list, as_json=as_json)
 
 
 @click.command("show")
@@ -75,10 +85,7 @@ def show_letters(
     """Show dead letters of QUEUE in full, with arguments and traceback."""
     from ltq_core.cli.letters import print_letters
 
-    selection = _select(queue, ids, every, reason)
-    letters = selection.find()
-    print_letters(letters, as_json=as_json)
-    selection.require(letters)
+    _print_found(_select(queue, ids, every, reason), print_letters, as_json=as_json)
 
 
 @click.command("requeue")
