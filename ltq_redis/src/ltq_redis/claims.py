@@ -234,7 +234,7 @@ class Claims:
 
     def _settled(self, batch: Batch, messages: dict[bytes, Message], missed: int) -> None:
         """Note that *messages* are settled, though *missed* of them hit nothing."""
-        doubtful = batch.doubtful.intersection(messages) if batch.doubtful else set()
+        doubtful = batch.doubtful.intersection(messages)
         for raw in messages:
             batch.held.pop(raw, None)
         batch.end_if_done()

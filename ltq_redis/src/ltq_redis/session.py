@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ltq_core import DeadLetter, Message, QueueLimits
-    from ltq_redis.keys import QueueKeys
     from ltq_redis.settings import Settings
     from ltq_redis.topology import Topology
 
@@ -52,10 +51,6 @@ class Session:
         self._claims = Claims(self.link, settings, self._queues, self._bury_bytes)
         self._consumer = Consumer(self._claims, self._waiter, self._queues)
         self._lease = Lease(topology, tag, settings, self._queues, self._waiter.poke)
-
-    def keys(self, queue: str) -> QueueKeys:
-        """The keys of *queue*."""
-        return keys_of(queue, self._settings.prefix, self._settings.tagged)
 
     async def consume_many(
         self,
@@ -141,7 +136,8 @@ class Session:
     def _queue(self, name: str, limits: dict[str, QueueLimits]) -> QueueState:
         queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = QueueState(name, self.keys(name), limits.get(name))
+            keys = keys_of(name, self._settings.prefix, self._settings.tagged)
+            queue = self._queues[name] = QueueState(name, keys, limits.get(name))
         return queue
 
     async def _settle_or_mark(self, message: Message) -> None:
