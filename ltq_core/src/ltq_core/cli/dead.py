@@ -60,9 +60,8 @@ def _print_found(
     selection: Selection, print_all: Callable[..., None], *, as_json: bool
 ) -> None:
     letters = selection.find()
-    if not letters:
-        selection.require(letters)  # or "No dead letters." would speak of the whole queue
-    print_all(letters, as_json=as_json)
+    if letters or not selection.ids:  # or "No dead letters." would speak of the whole queue
+        print_all(letters, as_json=as_json)
     selection.require(letters)
 
 
