@@ -290,6 +290,22 @@ def test_two_runs_of_one_worker_at_once_are_refused():
     asyncio.run(run())
 
 
+def run_one_message(worker: Worker) -> None:
+    """Send one message to *worker*, and let it work until that has run."""
+    runs: list[int] = []
+
+    @worker.task
+    async def note() -> None:
+        runs.append(1)
+
+    async def run() -> None:
+        async with running(worker):
+            await note.send()
+            await until(lambda: runs, "the run")
+
+    asyncio.run(run())
+
+
 class Away(MemoryBroker):
     """Cannot be reached for a while."""
 
@@ -305,19 +321,9 @@ class Away(MemoryBroker):
 def test_broker_that_is_away_at_the_start_is_waited_for(caplog: pytest.LogCaptureFixture):
     worker = make_worker()
     worker.broker = Away(memory_url())
-    runs: list[int] = []
-
-    @worker.task
-    async def note() -> None:
-        runs.append(1)
-
-    async def run() -> None:
-        async with running(worker):
-            await note.send()
-            await until(lambda: runs, "the run")
 
     with caplog.at_level(logging.WARNING):
-        asyncio.run(run())
+        run_one_message(worker)
 
     assert caplog.text.count("Waiting for the broker") == Away.failures
 
@@ -339,20 +345,9 @@ class Refusing(MemoryBroker):
 def test_queue_that_cannot_be_looked_into_keeps_no_worker_from_its_start():
     worker = make_worker()
     worker.broker = Refusing(memory_url())
-    runs: list[int] = []
-
     worker.task(spoiled)
 
-    @worker.task
-    async def note() -> None:
-        runs.append(1)
-
-    async def run() -> None:
-        async with running(worker):
-            await note.send()
-            await until(lambda: runs, "the run")
-
-    asyncio.run(run())
+    run_one_message(worker)
 
 
 def test_broker_that_refuses_every_queue_ends_the_start():
